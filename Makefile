@@ -1,0 +1,64 @@
+# Every target prepares what it needs by itself: nothing but Python 3.11, make and git has to be installed.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+PACKAGES := ifs-bi-core tap-ifs-cloud target-powerbi target-looker-warehouse sandbox
+MODULES := ifs-bi-core/ifs_bi_core tap-ifs-cloud/tap_ifs_cloud target-powerbi/target_powerbi \
+	target-looker-warehouse/target_looker_warehouse sandbox/ifs_bi_sandbox
+export UV_PROJECT_ENVIRONMENT := .venv
+
+.PHONY: help env demo test check format bench docs wheels clean
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+# uv comes from PyPI into the environment that it then fills with exactly what uv.lock names.
+.venv/.ready: uv.lock pyproject.toml $(wildcard */pyproject.toml)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+	$(BIN)/uv sync --locked --inexact --quiet
+	touch $@
+
+# Meltano has an environment of its own: its SQLAlchemy is another one than the plugins'.
+.envs/meltano/.ready: .venv/.ready Makefile
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .envs/meltano
+	$(BIN)/uv pip install --quiet --python .envs/meltano/bin/python 'meltano>=4.4,<4.5'
+	touch $@
+
+# A tap and a target that nobody here wrote, for the tests that prove we are ordinary Singer citizens.
+.envs/peers/.ready: .venv/.ready Makefile
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .envs/peers
+	$(BIN)/uv pip install --quiet --python .envs/peers/bin/python 'tap-jsonl==0.3.1' 'target-jsonl==0.1.4'
+	touch $@
+
+env: .venv/.ready .envs/meltano/.ready .envs/peers/.ready ## all environments
+
+demo: .venv/.ready .envs/meltano/.ready ## sandbox, both pipes, a change, both pipes again, three reports
+	$(BIN)/ifs-bi-sandbox demo --meltano .envs/meltano/bin/meltano
+
+test: env ## every test; none is skipped
+	$(BIN)/pytest
+
+check: .venv/.ready ## lint, format, types, import contracts, dependencies
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(MODULES)
+	$(BIN)/lint-imports --no-cache
+	for p in $(PACKAGES); do (cd $$p && ../$(BIN)/deptry .) || exit 1; done
+
+format: .venv/.ready ## rewrite the code as `check` wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/.ready ## rows a second and peak memory of tap and target, at 10,000 and 500,000 rows
+	$(BIN)/python benchmarks/memory.py
+
+docs: .venv/.ready ## docs/reference, generated from the code
+	$(BIN)/python docs/generate.py
+
+wheels: .venv/.ready ## wheel and sdist of each published package, in dist/
+	for p in $(filter-out sandbox,$(PACKAGES)); do $(BIN)/uv build --quiet --out-dir dist $$p || exit 1; done
+
+clean: ## everything that was built or left behind by runs
+	rm -rf .venv .envs .meltano .ifs-bi build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis

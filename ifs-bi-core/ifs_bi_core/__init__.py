@@ -1,0 +1,1 @@
+"""What tap-ifs-cloud, target-powerbi and target-looker-warehouse share."""

@@ -1,0 +1,1 @@
+"""HTTP policies: small functions around a transport, composed outermost first."""

@@ -1,0 +1,159 @@
+"""One small policy per concern; their order is the architecture: ``Retry → Throttle → Auth → Audit → transport``.
+
+Retries spend the rate budget, since each attempt passes the throttle. A token that dies between two attempts is renewed
+once, then the refusal stands. The audit stands innermost and sees every attempt. See docs/adr/0002.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ifs_bi_core.errors import IfsBiError
+from ifs_bi_core.http.retry import RetryRules, next_wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ifs_bi_core.http.limits import SlidingWindow
+    from ifs_bi_core.http.message import Request, Response, Send
+    from ifs_bi_core.http.tokens import TokenSource
+
+_UNAUTHORIZED = 401
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What the audit is told of one attempt.
+
+    ``error`` is the class name of what came instead of an answer; ``seconds`` is how long it took; sizes are of bodies.
+    """
+
+    operation: str
+    method: str
+    status: int | None
+    error: str | None
+    seconds: float
+    sent_bytes: int
+    received_bytes: int
+    request_id: str | None
+
+
+def token_refused(response: Response) -> bool:
+    """Whether the answer says that the token is not, or no longer, good: 401 by RFC 6750 §3.1."""
+    return response.status == _UNAUTHORIZED
+
+
+def with_audit(send: Send, observe: Callable[[Attempt], None], *, clock: Callable[[], float] = time.monotonic) -> Send:
+    """Tell ``observe`` of every attempt, whatever came of it."""
+
+    def audited(request: Request) -> Response:
+        begun = clock()
+        try:
+            response = send(request)
+        except IfsBiError as error:
+            observe(_attempt(request, clock() - begun, error=type(error).__name__))
+            raise
+        observe(_attempt(request, clock() - begun, response=response))
+        return response
+
+    return audited
+
+
+def with_auth(
+    send: Send,
+    tokens: TokenSource,
+    *,
+    refused: Callable[[Response], bool] = token_refused,
+    before_again: Callable[[], None] = lambda: None,
+) -> Send:
+    """Add the bearer token; where the service refuses it, renew it once and send again, then the refusal stands.
+
+    ``before_again`` is called before the second sending: it spends the rate budget too.
+    """
+
+    def authorized(request: Request) -> Response:
+        token = tokens.get()
+        response = send(_bearing(request, token))
+        if not refused(response):
+            return response
+        renewed = tokens.replace(token)
+        before_again()
+        return send(_bearing(request, renewed))
+
+    return authorized
+
+
+def with_throttle(send: Send, limiter: SlidingWindow) -> Send:
+    """Wait until the limiter lets one more request begin."""
+
+    def throttled(request: Request) -> Response:
+        limiter.acquire()
+        return send(request)
+
+    return throttled
+
+
+def with_retry(
+    send: Send,
+    rules: RetryRules,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.time,
+    chance: Callable[[], float] = random.random,
+    tell: Callable[[Request, Response | Exception, float], None] = lambda *_: None,
+) -> Send:
+    """Send again as `next_wait` decides; the last answer or error stands.
+
+    ``tell`` hears of each wait: the request, what the last attempt brought, and the seconds.
+    """
+
+    def retried(request: Request) -> Response:
+        begun = clock()
+        attempt = 0
+        while True:
+            attempt += 1
+            outcome: Response | IfsBiError
+            try:
+                outcome = send(request)
+            except IfsBiError as error:
+                outcome = error
+            now = clock()
+            wait = next_wait(
+                rules,
+                attempt=attempt,
+                outcome=outcome,
+                safe_twice=request.safe_twice or request.method == "GET",
+                elapsed=now - begun,
+                now=now,
+                chance=chance(),
+            )
+            if wait is None:
+                if isinstance(outcome, IfsBiError):
+                    raise outcome
+                return outcome
+            tell(request, outcome, wait)
+            sleep(wait)
+
+    return retried
+
+
+def _bearing(request: Request, token: str) -> Request:
+    return replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})
+
+
+def _attempt(
+    request: Request, seconds: float, *, response: Response | None = None, error: str | None = None
+) -> Attempt:
+    return Attempt(
+        operation=request.operation,
+        method=request.method,
+        status=response.status if response else None,
+        error=error,
+        seconds=seconds,
+        sent_bytes=len(request.body or b""),
+        received_bytes=len(response.body) if response else 0,
+        request_id=(response.headers.get("RequestId") or response.headers.get("X-Request-Id")) if response else None,
+    )

@@ -1,0 +1,1 @@
+"""Groundwork for Singer taps and targets on singer-sdk: lines, exit codes, and a target that keeps its order."""

@@ -1,0 +1,125 @@
+"""Singer lines in and out: every digit of a number is kept, and a bad line gets a sentence."""
+
+from __future__ import annotations
+
+import sys
+import time
+from decimal import Decimal
+from typing import IO, TYPE_CHECKING, Any
+
+import msgspec
+from singer_sdk.singerlib.encoding.base import GenericSingerReader, GenericSingerWriter
+from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
+
+from ifs_bi_core.errors import ContractBrokenError
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable
+
+_SHOWN = 80  # characters of a bad line that an error repeats
+_BUFFER_BYTES = 1 << 18
+_BUFFER_SECONDS = 1.0
+
+
+def encode_other(value: Any) -> Any:
+    """How values that JSON has no form for are written: dates and times in ISO 8601, the rest as text."""
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=encode_other, decimal_format="number")
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def encode(value: Any) -> bytes:
+    """JSON with decimals as numbers, digit for digit."""
+    return _ENCODER.encode(value)
+
+
+def decode(line: str | bytes) -> Any:
+    """A JSON value with every number that isn't a 64-bit integer as `Decimal`.
+
+    Raises:
+        msgspec.DecodeError: it is no JSON.
+    """
+    return _DECODER.decode(line)
+
+
+class LineReader(GenericSingerReader[bytes]):
+    """Reads Singer messages as bytes from standard input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._line_number = 0
+
+    @property
+    def default_input(self) -> IO[bytes]:
+        """Standard input, undecoded."""
+        return sys.stdin.buffer
+
+    def process_lines(
+        self, file_input: IO[bytes] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
+    ) -> Counter[str]:
+        """Call back for each message of the input; a file opened as text is read through its bytes."""
+        return super().process_lines(getattr(file_input, "buffer", file_input), callbacks)
+
+    def deserialize_json(self, line: bytes) -> dict[str, Any]:
+        """One message.
+
+        Raises:
+            ContractBrokenError: the line is no JSON object.
+        """
+        self._line_number += 1
+        try:
+            message = decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._broken(line, str(error)) from None
+        if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+            raise self._broken(line, "a Singer message is an object with a type")
+        return message
+
+    def _broken(self, line: bytes | str, reason: str) -> ContractBrokenError:
+        text = line if isinstance(line, str) else line[: 4 * _SHOWN].decode(errors="replace")
+        return ContractBrokenError(
+            f"Line {self._line_number} of the input is no Singer message ({reason}): {text.strip()[:_SHOWN]!r}. "
+            f"Nothing after it was read; check what writes into this target."
+        )
+
+
+class LineWriter(GenericSingerWriter[bytes, Message]):
+    """Writes Singer messages to standard output in blocks.
+
+    RECORD lines are gathered until a block is full or a second old, everything else goes out at once: the reader is never
+    far behind, and no record costs a system call.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._buffer = bytearray()
+        self._flushed_at = clock()
+
+    def serialize_message(self, message: Message) -> bytes:
+        """One line."""
+        return encode(message.to_dict()) + b"\n"
+
+    def write_message(self, message: Message) -> None:
+        """Put a message into the block."""
+        self._buffer += self.format_message(message)
+        if (
+            len(self._buffer) >= _BUFFER_BYTES
+            or not isinstance(message, RecordMessage)
+            or self._clock() - self._flushed_at >= _BUFFER_SECONDS
+        ):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write out the block."""
+        block, self._buffer = self._buffer, bytearray()
+        out = getattr(sys.stdout, "buffer", None)
+        if out is None:  # a test's text stream
+            sys.stdout.write(block.decode())
+        else:
+            out.write(block)
+        sys.stdout.flush()
+        self._flushed_at = self._clock()

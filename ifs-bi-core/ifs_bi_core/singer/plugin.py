@@ -1,0 +1,106 @@
+"""What tap and targets do alike: resolve settings, end with the right exit code and one sentence, keep secrets out of logs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.plugin_base import PluginBase, _ConfigInput
+
+from ifs_bi_core.errors import ConfigError, ExitCode, IfsBiError
+from ifs_bi_core.redaction import REDACTOR, redact_logs
+from ifs_bi_core.settings import register_secrets, resolve
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+class Plugin(PluginBase):
+    """A mixin before `singer_sdk.Tap` or `singer_sdk.Target`."""
+
+    dynamic_catalog = True
+    """Discovery needs a valid configuration too."""
+
+    def __init__(self, *, config: Any = None, parse_env_config: bool = False, **kwargs: Any) -> None:
+        given = dict(config or {})
+        if parse_env_config:
+            given.update(self._env_var_config)
+        resolved = resolve(given)
+        self.append_builtin_config(self.config_jsonschema)
+        register_secrets(resolved, self.config_jsonschema)
+        redact_logs()
+        try:
+            super().__init__(config=resolved, **kwargs)
+        except ConfigValidationError as error:
+            raise ConfigError(f"{self.name} is configured wrongly: {'; '.join(error.errors)}.") from None
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the configuration files; one that can't be read is a `ConfigError`."""
+        try:
+            return super().cb_config(ctx, param, value)
+        except FileNotFoundError as error:
+            raise ConfigError(f"The configuration file {error.filename} is not there. Name an existing file.") from None
+        except OSError as error:
+            raise ConfigError(f"The configuration file {error.filename} can't be read: {error.strerror}.") from None
+        except (ValueError, TypeError) as error:
+            raise ConfigError(
+                f"The configuration {', '.join(value)} is no JSON object ({error}). Mend it, then run again."
+            ) from None
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Stop at once: what the destination confirmed stays confirmed, and the rest is sent again by the next run."""
+        del frame
+        raise IfsBiError(
+            f"{self.name} was stopped by {signal.Signals(signum).name}. Run again: it goes on from the last state."
+        )
+
+
+def run(plugin: type[PluginBase], args: list[str] | None = None) -> NoReturn:
+    """Be the command of ``plugin``: run it and end the process with the exit code of the design."""
+    sys.exit(_exit_code(plugin, args))
+
+
+def _exit_code(plugin: type[PluginBase], args: list[str] | None) -> int:
+    log = logging.getLogger(plugin.name)
+    try:
+        result = plugin.cli.main(args=args, prog_name=plugin.name, standalone_mode=False)
+    except IfsBiError as error:
+        return _said(log, str(error), error.exit_code)
+    except click.ClickException as error:
+        return _said(log, f"{error.format_message()} See {plugin.name} --help.", ExitCode.WRONG_CONFIGURATION)
+    except json.JSONDecodeError as error:
+        return _said(
+            log,
+            f"The catalog or state file is no JSON: {error}. Mend it, then run again.",
+            ExitCode.WRONG_CONFIGURATION,
+        )
+    except (click.Abort, KeyboardInterrupt):
+        return _said(log, f"{plugin.name} was interrupted. Run again: it goes on from the last state.", ExitCode.FAILED)
+    except BrokenPipeError:
+        sys.stderr.flush()
+        return _said(
+            log, "Nobody reads the output any more: see why the next command in the pipe stopped.", ExitCode.FAILED
+        )
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else ExitCode.DONE if stop.code is None else ExitCode.FAILED
+    except Exception as error:
+        log.debug("The traceback of what follows", exc_info=True)
+        return _said(
+            log,
+            f"{plugin.name} met something it was not made for, {type(error).__name__}: {error}. Nothing unconfirmed was "
+            f"marked as done. Set LOGLEVEL=DEBUG for the traceback and report it.",
+            ExitCode.FAILED,
+        )
+    return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _said(log: logging.Logger, sentence: str, code: ExitCode) -> int:
+    redact_logs()
+    log.error("%s", REDACTOR.redact(sentence))
+    return code

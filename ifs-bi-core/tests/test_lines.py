@@ -1,0 +1,81 @@
+"""Singer lines in and out."""
+
+import io
+import sys
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ifs_bi_core.errors import ContractBrokenError
+from ifs_bi_core.singer.lines import LineReader, LineWriter, decode, encode
+from singer_sdk.singerlib import RecordMessage, StateMessage
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.decimals(allow_nan=False, allow_infinity=False, places=9)
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_any_value_survives_digit_for_digit(value):
+    assert decode(encode(value)) == value
+
+
+@pytest.mark.parametrize(
+    "number", ["12345678901234567.89", "0.10", "123456789012345678901234567890", "1E+30", "-0.0000001"]
+)
+def test_numbers_keep_their_digits(number):
+    assert decode(number) == Decimal(number)
+
+
+def read(*lines: bytes) -> list[dict]:
+    messages: list[dict] = []
+    LineReader().process_lines(io.BytesIO(b"".join(lines)), {"RECORD": messages.append})
+    return messages
+
+
+@pytest.mark.parametrize(
+    "line", [b"{", b"[]\n", b"3\n", b'{"stream":"a"}\n', b'{"type":3}\n', b"\xff\xfe\n", b'{"type":"RECORD"}}\n']
+)
+def test_a_line_that_is_no_message_is_named_by_its_number(line):
+    with pytest.raises(ContractBrokenError, match="Line 2 of the input is no Singer message"):
+        read(b'{"type":"RECORD"}\n', line)
+
+
+def test_a_file_opened_as_text_is_read_as_well(tmp_path):
+    path = tmp_path / "lines"
+    path.write_bytes('{"type":"RECORD","record":{"å":0.1}}\n'.encode())
+    messages: list[dict] = []
+    with path.open() as file:
+        assert LineReader().process_lines(file, {"RECORD": messages.append}) == Counter(RECORD=1)
+    assert messages[0]["record"] == {"å": Decimal("0.1")}
+
+
+def test_records_wait_for_a_block_and_a_state_takes_them_along(monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr(sys, "stdout", out)
+    writer = LineWriter(clock=lambda: 0.0)
+    writer.write_message(RecordMessage(stream="a", record={"x": Decimal("1.10")}))
+    assert out.buffer.getvalue() == b""
+    writer.write_message(StateMessage(value={}))
+    record, state = out.buffer.getvalue().splitlines()
+    assert b'"record":{"x":1.10}' in record
+    assert state == b'{"type":"STATE","value":{}}'
+
+
+def test_a_record_waits_no_longer_than_a_second(monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr(sys, "stdout", out)
+    now = [0.0]
+    writer = LineWriter(clock=lambda: now[0])
+    now[0] = 1.0
+    writer.write_message(RecordMessage(stream="a", record={}))
+    assert out.buffer.getvalue()

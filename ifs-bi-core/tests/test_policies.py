@@ -1,0 +1,128 @@
+"""The policies and their order."""
+
+import pytest
+from ifs_bi_core.errors import NotSentError, OutcomeUnknownError
+from ifs_bi_core.http.client import Surroundings, client
+from ifs_bi_core.http.limits import SlidingWindow
+from ifs_bi_core.http.message import Request, Response, case_insensitive
+from ifs_bi_core.http.policies import Attempt
+from ifs_bi_core.http.retry import RetryRules
+from ifs_bi_core.http.tokens import Token, TokenSource
+
+
+class Service:
+    """A transport that answers from a script and remembers what it was asked."""
+
+    def __init__(self, *script: Response | Exception) -> None:
+        self.script = list(script)
+        self.asked: list[Request] = []
+
+    def __call__(self, request: Request) -> Response:
+        self.asked.append(request)
+        outcome = self.script.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+class Surrounded:
+    """A service behind all policies, in virtual time."""
+
+    def __init__(self, *script: Response | Exception, limit: int = 100) -> None:
+        self.service = Service(*script)
+        self.attempts: list[Attempt] = []
+        self.slept: list[float] = []
+        self.tokens = 0
+        self.begun = 0
+        now = [0.0]
+
+        def sleep(seconds: float) -> None:
+            self.slept.append(seconds)
+            now[0] += seconds
+
+        def fetch() -> Token:
+            self.tokens += 1
+            return Token(f"token-{self.tokens}", 3600)
+
+        window = SlidingWindow(limit, clock=lambda: now[0], sleep=sleep)
+        self.send = client(
+            self.service,
+            tokens=TokenSource(fetch, clock=lambda: now[0]),
+            limiter=window,
+            rules=RetryRules(),
+            observe=self.attempts.append,
+            surroundings=Surroundings(clock=lambda: now[0], sleep=sleep, chance=lambda: 0.5),
+        )
+
+
+def answer(status: int, **headers: str) -> Response:
+    return Response(
+        status, case_insensitive({name.replace("_", "-"): value for name, value in headers.items()}), b"body"
+    )
+
+
+GET = Request("GET", "https://ifs/x", operation="reading")
+POST = Request("POST", "https://powerbi/rows", body=b"rows", operation="pushing")
+
+
+def test_a_post_that_was_not_answered_is_not_sent_twice():
+    around = Surrounded(OutcomeUnknownError("reset"), answer(200))
+    with pytest.raises(OutcomeUnknownError):
+        around.send(POST)
+    assert len(around.service.asked) == 1
+
+
+def test_a_post_that_never_left_is_sent_again():
+    around = Surrounded(NotSentError("refused"), answer(200))
+    assert around.send(POST).status == 200
+    assert len(around.service.asked) == 2
+
+
+def test_a_get_is_sent_again_after_any_outage():
+    around = Surrounded(
+        OutcomeUnknownError("reset"), answer(500), answer(503), answer(429, Retry_After="9"), answer(200)
+    )
+    assert around.send(GET).status == 200
+    assert around.slept == [0.5, 1.0, 2.0, 9.0]
+
+
+def test_the_last_answer_stands_when_trying_ends():
+    around = Surrounded(*[answer(500)] * 8)
+    assert around.send(GET).status == 500
+    assert len(around.service.asked) == 8
+
+
+def test_a_refused_token_is_renewed_once_and_then_the_refusal_stands():
+    around = Surrounded(answer(401), answer(401))
+    assert around.send(GET).status == 401
+    assert [request.headers["Authorization"] for request in around.service.asked] == [
+        "Bearer token-1",
+        "Bearer token-2",
+    ]
+
+
+def test_a_token_that_dies_between_two_tries_is_renewed():
+    around = Surrounded(answer(500), answer(401), answer(200))
+    assert around.send(GET).status == 200
+    assert around.tokens == 2
+
+
+def test_every_attempt_is_audited_also_those_that_policies_hide():
+    around = Surrounded(OutcomeUnknownError("reset"), answer(401), answer(200))
+    around.send(GET)
+    assert [(a.status, a.error) for a in around.attempts] == [(None, "OutcomeUnknownError"), (401, None), (200, None)]
+    assert {a.operation for a in around.attempts} == {"reading"}
+
+
+def test_retries_and_renewals_spend_the_rate_budget():
+    around = Surrounded(answer(500), answer(401), answer(200), limit=2)
+    around.send(GET)
+    assert sum(around.slept) >= 60  # the third attempt had to wait for the window
+
+
+def test_the_audit_is_told_sizes_and_the_service_s_request_id_but_no_token():
+    around = Surrounded(answer(200, RequestId="abc"))
+    around.send(POST)
+    (attempt,) = around.attempts
+    assert (attempt.sent_bytes, attempt.received_bytes, attempt.request_id) == (4, 4, "abc")
+    assert "token" not in repr(attempt)

@@ -1,0 +1,145 @@
+"""URLs, filter expressions, ETags and links of IFS Cloud's OData v4: text in, text out.
+
+URL shapes, literals and the ETag format follow IFS's public documentation ("Using IFS RESTful APIs", docs.ifs.com) and what
+public code shows of real tenants; see docs/reference/ifs-cloud.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tap_ifs_cloud.metadata import Property
+
+_ROW_VERSION = re.compile(r':(\d{14})"?$')
+
+
+def service_url(base_url: str, *, endpoint: str, service: str, projection: str) -> str:
+    """``https://host/main/ifsapplications/projection/v1/PurchaseOrderHandling.svc``."""
+    return f"{base_url}/{endpoint}/ifsapplications/{service}/v1/{quote(projection)}.svc"
+
+
+def collection_url(service: str, entity_set: str, options: Mapping[str, str]) -> str:
+    """An entity set with its query options: ``$`` stays as it is, values are percent-encoded, spaces as ``%20``."""
+    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in options.items() if value)
+    return f"{service}/{quote(entity_set)}{'?' + query if query else ''}"
+
+
+def literal(value: Any, prop: Property) -> str:
+    """A value as an OData literal of its property's type.
+
+    Strings double their quotes, dates and timestamps stand unquoted, enums are qualified:
+    ``IfsApp.PurchaseOrderHandling.PurchaseOrderState'Released'``.
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if prop.is_enum:
+        return f"{prop.type}'{_doubled(str(value))}'"
+    if isinstance(value, int | Decimal):
+        return format(value, "f")
+    if prop.type == "Edm.DateTimeOffset":
+        return instant(str(value))
+    if prop.type in {"Edm.Date", "Edm.TimeOfDay", "Edm.Guid"}:
+        return str(value)
+    return f"'{_doubled(str(value))}'"
+
+
+def instant(text: str) -> str:
+    """A timestamp literal: UTC, without a fraction where it is zero, since IFS keeps whole seconds."""
+    moment = parse_instant(text)
+    fraction = f".{moment.microsecond:06d}".rstrip("0") if moment.microsecond else ""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+
+def parse_instant(text: str) -> datetime:
+    """An ISO 8601 timestamp as an aware `datetime` in UTC; without an offset it is taken as UTC.
+
+    Raises:
+        ValueError: it is none, or has digits beyond microseconds.
+    """
+    fraction = re.search(r"\.(\d+)", text)
+    if fraction and fraction.group(1)[6:].strip("0"):
+        raise ValueError(f"{text!r} is finer than a microsecond")
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def fixed_width(text: str) -> str:
+    """A timestamp as ``YYYY-MM-DDTHH:MM:SS.ffffffZ``: texts of this form compare like the instants they name."""
+    moment = parse_instant(text)
+    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.{moment.microsecond:06d}Z"
+
+
+def any_equal(values: Sequence[Any], prop: Property) -> str:
+    """``Company eq '10' or Company eq '20'``."""
+    return " or ".join(f"{prop.name} eq {literal(value, prop)}" for value in values)
+
+
+def after(position: Mapping[str, Any], order: Sequence[Property]) -> str:
+    """The filter for everything behind a row in a lexicographic order.
+
+    ``Modified gt t or (Modified eq t and (OrderNo gt 'A' or (OrderNo eq 'A' and LineNo gt '1')))``
+
+    Args:
+        position: the row's values of the ordering properties, none of them null.
+        order: what the rows are ordered by, ascending.
+    """
+    first, *rest = order
+    here = literal(position[first.name], first)
+    if not rest:
+        return f"{first.name} gt {here}"
+    return f"{first.name} gt {here} or ({first.name} eq {here} and ({after(position, rest)}))"
+
+
+def all_of(*filters: str | None) -> str:
+    """The filters joined by ``and``, each in parentheses where there are several; empty ones are left out."""
+    given = [text for text in filters if text]
+    return given[0] if len(given) == 1 else " and ".join(f"({text})" for text in given)
+
+
+def row_version(etag: str | None) -> str | None:
+    """The time of the row's last change that IFS Cloud's ETag holds, fixed width; None where it holds none.
+
+    ``W/"<b64>"`` decodes to ``W/"<ROWID>:<YYYYMMDDHHMMSS>"``. Old logical units keep a number there instead of a time.
+    """
+    if not etag:
+        return None
+    encoded = etag.removeprefix("W/").strip('"')
+    try:
+        decoded = base64.b64decode(encoded, validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return None
+    match = _ROW_VERSION.search(decoded)
+    if not match:
+        return None
+    try:
+        moment = datetime.strptime(match.group(1), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.000000Z"
+
+
+def follow(link: str, asked: str) -> str | None:
+    """The absolute address of a ``@odata.nextLink``; None where it leads to another host, to which no token may go.
+
+    Args:
+        link: absolute, or relative to the request it came with.
+        asked: the address of that request.
+    """
+    target = urljoin(asked, link)
+    there, here = urlsplit(target), urlsplit(asked)
+    return target if (there.scheme, there.netloc) == (here.scheme, here.netloc) else None
+
+
+def _doubled(text: str) -> str:
+    return text.replace("'", "''")

@@ -1,0 +1,120 @@
+"""From a row as IFS Cloud sends it to a record as Singer carries it, with every digit in place."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from ifs_bi_core.errors import ContractBrokenError
+
+from tap_ifs_cloud.odata import fixed_width, row_version
+from tap_ifs_cloud.schema import ETAG, ROW_VERSION, is_integer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tap_ifs_cloud.metadata import Property
+
+
+class RowReader:
+    """Turns the rows of one entity set into records.
+
+    Args:
+        stream: for errors.
+        properties: what a record carries, by name.
+        expanded: the same for each expanded reference.
+        modified: the replication key; its timestamps are written with a fixed width, so that bookmarks compare as text.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        properties: Mapping[str, Property],
+        expanded: Mapping[str, Mapping[str, Property]],
+        modified: str | None,
+    ) -> None:
+        self._stream = stream
+        self._names = tuple(properties)
+        self._converters = _converters(properties)
+        if modified and properties[modified].type == "Edm.DateTimeOffset":
+            self._converters[modified] = fixed_width
+        self._expanded = {name: (frozenset(inner), _converters(inner)) for name, inner in expanded.items()}
+
+    def record(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """One record: the catalogue's properties that the row has, and the row version from its ETag.
+
+        Raises:
+            ContractBrokenError: a value is not of the type that ``$metadata`` gives it.
+        """
+        record = {name: row[name] for name in self._names if name in row}
+        self._convert(record, self._converters)
+        for name, (names, converters) in self._expanded.items():
+            inner = row.get(name)
+            if inner is not None:
+                inner = {key: value for key, value in inner.items() if key in names}
+                self._convert(inner, converters)
+            record[name] = inner
+        etag = row.get("@odata.etag")
+        if etag is not None:
+            record[ETAG] = etag
+            record[ROW_VERSION] = row_version(etag)
+        return record
+
+    def _convert(self, record: dict[str, Any], converters: Mapping[str, Callable[[Any], Any]]) -> None:
+        for name, convert in converters.items():
+            value = record.get(name)
+            if value is not None:
+                try:
+                    record[name] = convert(value)
+                except (ValueError, TypeError, InvalidOperation) as error:
+                    raise ContractBrokenError(
+                        f"{self._stream}: property {name} holds {value!r}, which is not what $metadata says ({error}). "
+                        f"Leave the property out with `select`, or tell the tenant's administrator."
+                    ) from None
+
+
+def decimal(value: Any) -> Decimal:
+    """A finite decimal from its text (IEEE754Compatible) or its number, digit for digit."""
+    number = Decimal(value) if isinstance(value, str | int) else value
+    if not isinstance(number, Decimal) or not number.is_finite():
+        raise ValueError("no finite decimal")
+    return number
+
+
+def integer(value: Any) -> int:
+    """A whole number from its text or its number."""
+    number = decimal(value)
+    if number != number.to_integral_value():
+        raise ValueError("not a whole number")
+    return int(number)
+
+
+def text(value: Any) -> str:
+    """A string; anything else is refused."""
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def boolean(value: Any) -> bool:
+    """A boolean; anything else is refused."""
+    if not isinstance(value, bool):
+        raise TypeError("no boolean")
+    return value
+
+
+def _converters(properties: Mapping[str, Property]) -> dict[str, Callable[[Any], Any]]:
+    """A converter for each property whose JSON form is not already the record's form."""
+    result: dict[str, Callable[[Any], Any]] = {}
+    for name, prop in properties.items():
+        if prop.is_collection:
+            continue
+        if is_integer(prop):
+            result[name] = integer
+        elif prop.type in {"Edm.Decimal", "Edm.Double", "Edm.Single"}:
+            result[name] = decimal
+        elif prop.type == "Edm.Boolean":
+            result[name] = boolean
+        elif prop.type == "Edm.String" or prop.is_enum:
+            result[name] = text
+    return result

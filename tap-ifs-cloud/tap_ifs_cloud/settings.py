@@ -1,0 +1,103 @@
+"""The settings of tap-ifs-cloud: the one table from which help, documentation and validation come."""
+
+from __future__ import annotations
+
+from singer_sdk import typing as th
+
+LARGEST_PAGE = 5_000
+"""Rows that IFS Cloud is asked for at most in one request."""
+
+_ENTITY = th.ObjectType(
+    th.Property("name", th.StringType, required=True, description="Name of the stream"),
+    th.Property("projection", th.StringType, description="Projection or entity service, without .svc"),
+    th.Property("entity_set", th.StringType, description="Collection in it"),
+    th.Property(
+        "endpoint", th.StringType, allowed_values=["main", "int", "b2b"], description="URL part before ifsapplications"
+    ),
+    th.Property("service", th.StringType, allowed_values=["projection", "entity"], description="Kind of service"),
+    th.Property(
+        "key", th.ArrayType(th.StringType), description="Properties that identify a row; default: from $metadata"
+    ),
+    th.Property("modified", th.StringType, description="Filterable timestamp or date that moves with every change"),
+    th.Property(
+        "replication",
+        th.StringType,
+        allowed_values=["auto", "timestamp", "row_version", "full"],
+        description="auto: timestamp where `modified` exists, else full",
+    ),
+    th.Property("company", th.StringType, description="Property that the setting `companies` scopes"),
+    th.Property("filter", th.StringType, description="OData filter that every request carries"),
+    th.Property("select", th.ArrayType(th.StringType), description="Properties to read; default: all"),
+    th.Property("expand", th.ArrayType(th.StringType), description="Single-valued references to read along"),
+)
+
+SETTINGS = th.PropertiesList(
+    th.Property(
+        "base_url",
+        th.StringType,
+        required=True,
+        description="Address of the IFS Cloud system, `https://host[:port]`; http for loopback addresses alone",
+    ),
+    th.Property(
+        "realm",
+        th.StringType,
+        description="Realm (namespace) of the system in its Keycloak. IFS Cloud shows it in API Explorer as part of Connect URL",
+    ),
+    th.Property(
+        "token_url", th.StringType, description="Token endpoint, instead of the one that base_url and realm make"
+    ),
+    th.Property("client_id", th.StringType, required=True, description="IAM client with a service account"),
+    th.Property("client_secret", th.StringType, required=True, secret=True, description="Its secret, or `env:NAME`"),
+    th.Property("scope", th.StringType, default="openid microprofile-jwt", description="Scope to ask for; empty: none"),
+    th.Property(
+        "companies", th.ArrayType(th.StringType), description="Companies to read; default: all that the user may see"
+    ),
+    th.Property(
+        "entities", th.ArrayType(_ENTITY), description="Entities to add, or to lay over the built-in one of that name"
+    ),
+    th.Property(
+        "streams",
+        th.ArrayType(th.StringType),
+        description="Streams to offer; default: every built-in that the tenant has, and all of `entities`",
+    ),
+    th.Property(
+        "start_date", th.DateTimeType, description="Read incremental streams from here on; default: from the beginning"
+    ),
+    th.Property(
+        "page_size",
+        th.IntegerType(minimum=1, maximum=LARGEST_PAGE),
+        default=LARGEST_PAGE,
+        description="Rows to ask for a page",
+    ),
+    th.Property(
+        "requests_per_minute",
+        th.NumberType(exclusive_minimum=0),
+        default=1000,
+        description="Most requests in any 60 seconds; any positive number",
+    ),
+    th.Property(
+        "paging",
+        th.StringType,
+        allowed_values=["auto", "keyset", "skip"],
+        default="auto",
+        description="How to go from page to page where the server gives no link. auto: keyset, or skip where that is refused",
+    ),
+    th.Property(
+        "lookback_seconds",
+        th.NumberType(minimum=0),
+        default=600,
+        description="How far before its bookmark an incremental stream reads again, against late commits",
+    ),
+    th.Property(
+        "request_timeout_seconds",
+        th.NumberType(exclusive_minimum=0),
+        default=300,
+        description="Longest silence of an answer",
+    ),
+    th.Property(
+        "retry_limit_seconds", th.NumberType(minimum=0), default=600, description="How long one request is tried again"
+    ),
+    th.Property(
+        "user_agent", th.StringType, default="tap-ifs-cloud/0.1.0", description="How the tap names itself to IFS Cloud"
+    ),
+).to_dict()

@@ -1,0 +1,88 @@
+"""What was delivered around the bookmark, so that the lookback finds late commits without sending everything twice.
+
+A row can be committed after rows with a later timestamp were read: each run therefore reads again from ``lookback_seconds``
+before its bookmark. The rows it knows from the last run are recognised by a digest of key and version, which travels in the
+STATE: it is true exactly when that state is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tap_ifs_cloud.odata import parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MOST = 5_000
+"""Digests that a STATE carries for one stream; rows beyond are sent again, which no destination minds."""
+
+_BYTES = 8
+_DATE_LENGTH = len("YYYY-MM-DD")
+
+
+def digest(record: Mapping[str, Any]) -> str:
+    """A short fingerprint of a whole record, 16 hexadecimal digits."""
+    return hashlib.blake2b(msgspec.json.encode(record), digest_size=_BYTES).hexdigest()
+
+
+def start_of(bookmark: str, lookback_seconds: float) -> str:
+    """Where to read from: ``lookback_seconds`` before a moment, fixed width, never before year 1."""
+    moment = parse_instant(bookmark)
+    try:
+        moment -= timedelta(seconds=lookback_seconds)
+    except OverflowError:
+        return bookmark
+    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.{moment.microsecond:06d}Z"
+
+
+class DeliveredWindow:
+    """The digests of the records that the next run will read again.
+
+    Args:
+        known: digests from the state that the run began with.
+        began: when the run began, fixed width. A row dated later than that (a clock that is ahead, a typing error) must not
+            make the next run overlook the rows between.
+        lookback_seconds: how far back the next run will read.
+    """
+
+    def __init__(self, known: Iterable[str], began: str, lookback_seconds: float) -> None:
+        self._known = frozenset(known)
+        self._began = began
+        self._lookback = lookback_seconds
+        self._recent: deque[tuple[str, str]] = deque(maxlen=MOST)
+        self._undated: deque[str] = deque(maxlen=MOST)
+        self.newest: str | None = None
+        """The latest ``modified`` that was added."""
+
+    def knows(self, fingerprint: str) -> bool:
+        """Whether the run began with this record delivered."""
+        return fingerprint in self._known
+
+    def add(self, modified: str | None, fingerprint: str) -> None:
+        """Note a record that is delivered, in the order of ``modified``.
+
+        Args:
+            modified: a timestamp of fixed width, a date, or None where the record has none.
+            fingerprint: its `digest`.
+        """
+        if modified is None:
+            self._undated.append(fingerprint)
+            return
+        self.newest = max(self.newest or modified, modified)
+        # A day is over at its end: the next run reads the whole day again.
+        moment = f"{modified}T23:59:59.999999Z" if len(modified) == _DATE_LENGTH else modified
+        self._recent.append((moment, fingerprint))
+
+    def digests(self) -> list[str]:
+        """What the next run has to know."""
+        if self.newest:
+            start = start_of(min(self.newest, self._began), self._lookback)
+            while self._recent and self._recent[0][0] < start:
+                self._recent.popleft()
+        return [*self._undated, *(fingerprint for _, fingerprint in self._recent)]
