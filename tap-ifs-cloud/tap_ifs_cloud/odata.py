@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from tap_ifs_cloud.metadata import Property
 
+_NUMBERS = frozenset(
+    {"Edm.Decimal", "Edm.Double", "Edm.Single", "Edm.Int64", "Edm.Int32", "Edm.Int16", "Edm.Byte", "Edm.SByte"}
+)
 _ROW_VERSION = re.compile(r':(\d{14})"?$')
 
 
@@ -45,8 +48,8 @@ def literal(value: Any, prop: Property) -> str:
         return "true" if value else "false"
     if prop.is_enum:
         return f"{prop.type}'{_doubled(str(value))}'"
-    if isinstance(value, int | Decimal):
-        return format(value, "f")
+    if isinstance(value, int | Decimal) or prop.type in _NUMBERS:  # under IEEE754Compatible a number is a text
+        return format(Decimal(value), "f")
     if prop.type == "Edm.DateTimeOffset":
         return instant(str(value))
     if prop.type in {"Edm.Date", "Edm.TimeOfDay", "Edm.Guid"}:
@@ -58,7 +61,7 @@ def instant(text: str) -> str:
     """A timestamp literal: UTC, without a fraction where it is zero, since IFS keeps whole seconds."""
     moment = parse_instant(text)
     fraction = f".{moment.microsecond:06d}".rstrip("0") if moment.microsecond else ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+    return f"{_to_seconds(moment)}{fraction}Z"
 
 
 def parse_instant(text: str) -> datetime:
@@ -76,8 +79,16 @@ def parse_instant(text: str) -> datetime:
 
 def fixed_width(text: str) -> str:
     """A timestamp as ``YYYY-MM-DDTHH:MM:SS.ffffffZ``: texts of this form compare like the instants they name."""
-    moment = parse_instant(text)
-    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.{moment.microsecond:06d}Z"
+    return fixed(parse_instant(text))
+
+
+def fixed(moment: datetime) -> str:
+    """The same for a moment in UTC."""
+    return f"{_to_seconds(moment)}.{moment.microsecond:06d}Z"
+
+
+def _to_seconds(moment: datetime) -> str:
+    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}"  # %Y has no leading zeros for years before 1000
 
 
 def any_equal(values: Sequence[Any], prop: Property) -> str:
@@ -123,10 +134,9 @@ def row_version(etag: str | None) -> str | None:
     if not match:
         return None
     try:
-        moment = datetime.strptime(match.group(1), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        return fixed(datetime.strptime(match.group(1), "%Y%m%d%H%M%S").replace(tzinfo=UTC))
     except ValueError:
         return None
-    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.000000Z"
 
 
 def follow(link: str, asked: str) -> str | None:

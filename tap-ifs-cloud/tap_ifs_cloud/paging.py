@@ -72,6 +72,7 @@ class Walk:
         self._since_ask = 0  # rows since the last ask that was no link
         self._offset = 0  # rows of the set before the next one, as far as this walk has counted
         self._links: set[str] = set()
+        self._answered: tuple[Ask, list[tuple[Any, ...]]] | None = None
         self.page = 0
         self.capped_at: int | None = None
         self.ask: Ask | None = Ask(filter=base_filter)
@@ -94,25 +95,30 @@ class Walk:
             raise RuntimeError("a page was received after the end")
         self.page += 1
         positions = [self._position(row) for row in rows]
+        self._refuse_repetition(asked, positions)
         known = [index for index, position in enumerate(positions) if position in self._last_page]
         if asked.overlaps and asked.skip and not known:
             # The row that should have been met again isn't there: rows before it have gone. Back to known ground.
             self.ask = replace(asked, skip=max(0, asked.skip - self._page_size))
             return []
         new = rows[known[-1] + 1 :] if known else rows
-        met_only_the_last = asked.overlaps and len(rows) == 1
-        if rows and not new and not met_only_the_last:
-            raise ContractBrokenError(
-                f"{self._stream}: IFS Cloud sent page {self.page - 1} again instead of page {self.page}. "
-                f"Set `paging: {'skip' if self._mode == 'keyset' else 'keyset'}`, then run again."
-            )
         if rows:
             self._last_page = frozenset(positions)
             self._last_row = rows[-1]
         self._since_ask = len(rows) + (self._since_ask if asked.link else 0)
         self._offset = asked.skip + len(rows) if asked.overlaps else self._offset + len(rows)
-        self.ask = None if met_only_the_last and not new and not link else self._next(rows, link)
+        met_only_the_last = asked.overlaps and len(rows) == 1 and not new
+        self.ask = None if met_only_the_last and not link else self._next(rows, link)
         return new
+
+    def _refuse_repetition(self, asked: Ask, positions: list[tuple[Any, ...]]) -> None:
+        """Where the walk moved on, and the page is the one before: the server does not heed what it is asked."""
+        before, self._answered = self._answered, (asked, positions)
+        if before and positions and before[1] == positions and before[0] != asked and len(positions) > asked.overlaps:
+            raise ContractBrokenError(
+                f"{self._stream}: IFS Cloud sent page {self.page - 1} again instead of page {self.page}. "
+                f"Set `paging: {'skip' if self._mode == 'keyset' else 'keyset'}`, then run again."
+            )
 
     def fall_back(self) -> bool:
         """Go on by counting rows where the server refuses the keyset filter; False where that was no keyset filter."""

@@ -76,7 +76,7 @@ class RowReader:
 def decimal(value: Any) -> Decimal:
     """A finite decimal from its text (IEEE754Compatible) or its number, digit for digit."""
     number = Decimal(value) if isinstance(value, str | int) else value
-    if not isinstance(number, Decimal) or not number.is_finite():
+    if isinstance(value, bool) or not isinstance(number, Decimal) or not number.is_finite():
         raise ValueError("no finite decimal")
     return number
 

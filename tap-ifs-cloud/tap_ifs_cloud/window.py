@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_ifs_cloud.odata import parse_instant
+from tap_ifs_cloud.odata import fixed, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,7 +38,7 @@ def start_of(bookmark: str, lookback_seconds: float) -> str:
         moment -= timedelta(seconds=lookback_seconds)
     except OverflowError:
         return bookmark
-    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.{moment.microsecond:06d}Z"
+    return fixed(moment)
 
 
 class DeliveredWindow:
