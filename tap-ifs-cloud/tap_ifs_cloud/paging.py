@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Mode = Literal["keyset", "skip"]
 Row = dict[str, Any]
 
+_PATIENCE = 3  # equal answers in a row, while counting, that a changing set is given credit for
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -72,7 +74,8 @@ class Walk:
         self._since_ask = 0  # rows since the last ask that was no link
         self._offset = 0  # rows of the set before the next one, as far as this walk has counted
         self._links: set[str] = set()
-        self._answered: tuple[Ask, list[tuple[Any, ...]]] | None = None
+        self._answered: list[tuple[Any, ...]] = []  # positions of the last answer
+        self._repeated = 0
         self.page = 0
         self.capped_at: int | None = None
         self.ask: Ask | None = Ask(filter=base_filter)
@@ -112,9 +115,14 @@ class Walk:
         return new
 
     def _refuse_repetition(self, asked: Ask, positions: list[tuple[Any, ...]]) -> None:
-        """Where the walk moved on, and the page is the one before: the server does not heed what it is asked."""
-        before, self._answered = self._answered, (asked, positions)
-        if before and positions and before[1] == positions and before[0] != asked and len(positions) > asked.overlaps:
+        """Where the walk moved on and the page is the one before, the server does not heed what it is asked.
+
+        Counting rows of a set that loses some can meet one page twice; nothing meets it again and again.
+        """
+        same = bool(positions) and positions == self._answered and len(positions) > asked.overlaps
+        self._answered = positions
+        self._repeated = self._repeated + 1 if same else 0
+        if self._repeated > (_PATIENCE if asked.overlaps else 0):
             raise ContractBrokenError(
                 f"{self._stream}: IFS Cloud sent page {self.page - 1} again instead of page {self.page}. "
                 f"Set `paging: {'skip' if self._mode == 'keyset' else 'keyset'}`, then run again."

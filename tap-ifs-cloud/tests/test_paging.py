@@ -153,6 +153,13 @@ def test_a_page_that_repeats_stops_the_stream():
         walk.received(rows(1, 2), None)
 
 
+def test_a_server_that_does_not_heed_skip_stops_the_stream():
+    walk = Walk("s", (KEY,), "", 2, "skip")
+    with pytest.raises(ContractBrokenError, match="again instead of"):
+        for _ in range(10):
+            walk.received(rows(1, 2), None)
+
+
 def test_a_link_that_repeats_stops_the_stream():
     walk = Walk("s", (KEY,), "", 2)
     walk.received(rows(1), "https://a/2")
