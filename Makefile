@@ -20,19 +20,15 @@ help: ## what can be made
 	$(BIN)/uv sync --locked --inexact --quiet
 	touch $@
 
-# Meltano has an environment of its own: its SQLAlchemy is another one than the plugins'.
-.envs/meltano/.ready: .venv/.ready Makefile
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .envs/meltano
-	$(BIN)/uv pip install --quiet --python .envs/meltano/bin/python 'meltano>=4.4,<4.5'
+# Meltano has an environment of its own: its SQLAlchemy is another one than the plugins'. So has each tap and target that
+# nobody here wrote; they prove that ours are ordinary Singer citizens.
+PINS := meltano==4.4.1 tap-jsonl==0.3.1 target-jsonl==0.1.4
+.envs/%/.ready: .venv/.ready Makefile
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .envs/$*
+	$(BIN)/uv pip install --quiet --python .envs/$*/bin/python '$(filter $*==%,$(PINS))'
 	touch $@
 
-# A tap and a target that nobody here wrote, for the tests that prove we are ordinary Singer citizens.
-.envs/peers/.ready: .venv/.ready Makefile
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .envs/peers
-	$(BIN)/uv pip install --quiet --python .envs/peers/bin/python 'tap-jsonl==0.3.1' 'target-jsonl==0.1.4'
-	touch $@
-
-env: .venv/.ready .envs/meltano/.ready .envs/peers/.ready ## all environments
+env: .venv/.ready $(patsubst %,.envs/%/.ready,meltano tap-jsonl target-jsonl) ## all environments
 
 demo: .venv/.ready .envs/meltano/.ready ## sandbox, both pipes, a change, both pipes again, three reports
 	$(BIN)/ifs-bi-sandbox demo --meltano .envs/meltano/bin/meltano

@@ -147,8 +147,10 @@ class Walk:
             return Ask(link=link)
         if self._since_ask == 0:
             return None
+        if self._links and self._since_ask != self._page_size:
+            return None  # a server that gives links ended them; at exactly $top rows it may have meant the $top
         if self._since_ask < self._page_size:
-            if self._links or self._since_ask < self._longest:
+            if self._since_ask < self._longest:
                 return None
             self._noticed_cap(len(rows))
         self._longest = max(self._longest, len(rows))

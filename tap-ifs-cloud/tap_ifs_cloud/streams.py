@@ -102,25 +102,15 @@ class EntityStream(Stream):
 
     def _all_records(self) -> Iterator[dict[str, Any]]:
         state = self.get_context_state(None)
-        self._stream_version = int(datetime.now(UTC).timestamp() * 1000)
+        before = (state.get(_STATE) or {}).get("rows", 0)
         reader = self._reader(None)
+        self._begin_version()
         count = 0
         for rows in self._pages(self._source.key, self._scope()):
             yield from map(reader.record, rows)
             count += len(rows)
-        before = (state.get(_STATE) or {}).get("rows", 0)
-        if count == 0 and before:
-            # A service user that lost its Allowed Companies is answered like this, too.
-            self.logger.warning(
-                "%s is empty, and had %d rows in the last run: nothing is removed. Check what the service user may see "
-                "(permission set, Allowed Companies); if it is really empty, run once without state.",
-                self.name,
-                before,
-            )
-            return
-        state[_STATE] = {"rows": count}
-        if self.selected:  # only now is it known that what was not sent is gone
-            self._write_activate_version_message(self._stream_version)
+        if self._complete_version(count, before):
+            state[_STATE] = {"rows": count}
 
     def _changed_records(self, modified: Property) -> Iterator[dict[str, Any]]:
         state = self.get_context_state(None)
@@ -134,6 +124,8 @@ class EntityStream(Stream):
         lookback = float(self.config["lookback_seconds"])
         window = DeliveredWindow(remembered.get("digests", ()), began, lookback)
         start = self._start(bookmark, remembered.get("began"), lookback)
+        if start is None:
+            self._begin_version()
         reader = self._reader(modified.name)
         for order, question in self._questions(modified, start):
             for rows in self._pages(order, question):
@@ -149,6 +141,35 @@ class EntityStream(Stream):
                 if newest:
                     state["replication_key"] = modified.name
                     state["replication_key_value"] = newest
+        if start is None and window.count:
+            self._complete_version(window.count, 0)
+
+    def _begin_version(self) -> None:
+        """From here on, records say that they belong to a reading of the entire set."""
+        self._stream_version = int(datetime.now(UTC).timestamp() * 1000)
+
+    def _complete_version(self, count: int, before: int) -> bool:
+        """The entire set was read: only now is it known that what was not sent is gone.
+
+        Args:
+            count: rows that were read.
+            before: rows of the last reading.
+
+        Returns:
+            False where the set is suddenly empty, which is not believed.
+        """
+        if count == 0 and before:
+            # A service user that lost its Allowed Companies is answered like this, too.
+            self.logger.warning(
+                "%s is empty, and had %d rows in the last run: nothing is removed. Check what the service user may see "
+                "(permission set, Allowed Companies); if it is really empty, run once without state.",
+                self.name,
+                before,
+            )
+            return False
+        if self.selected and self._stream_version is not None:
+            self._write_activate_version_message(self._stream_version)
+        return True
 
     def _questions(self, modified: Property, start: str | None) -> list[tuple[tuple[Property, ...], str]]:
         """What to read, each with its order: the rows from a moment on, and those that were never dated."""

@@ -59,6 +59,8 @@ class DeliveredWindow:
         self._undated: deque[str] = deque(maxlen=MOST)
         self.newest: str | None = None
         """The latest ``modified`` that was added."""
+        self.count = 0
+        """How many records were added."""
 
     def knows(self, fingerprint: str) -> bool:
         """Whether the run began with this record delivered."""
@@ -71,6 +73,7 @@ class DeliveredWindow:
             modified: a timestamp of fixed width, a date, or None where the record has none.
             fingerprint: its `digest`.
         """
+        self.count += 1
         if modified is None:
             self._undated.append(fingerprint)
             return

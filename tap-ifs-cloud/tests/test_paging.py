@@ -139,6 +139,13 @@ def test_links_are_followed_and_an_empty_page_with_a_link_is_not_the_end():
     assert walk.ask is None
 
 
+def test_links_that_lead_beyond_the_rows_asked_for_end_with_the_set():
+    walk = Walk("s", (KEY,), "", 2)
+    walk.received(rows(1, 2), "https://a/2")
+    walk.received(rows(3, 4), None)
+    assert walk.ask is None
+
+
 def test_links_that_end_with_the_rows_asked_for_are_no_end():
     walk = Walk("s", (KEY,), "", 3)
     walk.received(rows(1, 2), "https://a/2")
@@ -155,9 +162,13 @@ def test_a_page_that_repeats_stops_the_stream():
 
 def test_a_server_that_does_not_heed_skip_stops_the_stream():
     walk = Walk("s", (KEY,), "", 2, "skip")
-    with pytest.raises(ContractBrokenError, match="again instead of"):
-        for _ in range(10):
+
+    def page_after_page() -> None:
+        while walk.ask:
             walk.received(rows(1, 2), None)
+
+    with pytest.raises(ContractBrokenError, match="again instead of"):
+        page_after_page()
 
 
 def test_a_link_that_repeats_stops_the_stream():
