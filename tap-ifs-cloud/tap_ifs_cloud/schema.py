@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.errors import ContractBrokenError
@@ -102,6 +103,19 @@ def expanded_properties(
     return result
 
 
+def catalog_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema as a catalog holds it: without ``multipleOf``, ``precision`` and ``scale`` of decimals.
+
+    The SDK's catalog drops two of them anyway, and whoever checks records against a catalog in floating point, as the SDK's own
+    test suite does, would find that 10183.38 is no multiple of 0.01.
+    """
+    properties = {
+        name: {key: value for key, value in definition.items() if key not in {"multipleOf", "precision", "scale"}}
+        for name, definition in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}
+
+
 def is_integer(prop: Property) -> bool:
     """Whether the service says that a number has no decimals and fits 64 bits."""
     if prop.type == "Edm.Decimal":
@@ -126,7 +140,7 @@ def _decimal(prop: Property) -> dict[str, Any]:
         return {"type": ["integer"]}
     if prop.scale is None:  # silence is no promise: values with decimals were seen where no scale is declared
         return {"type": ["number"]}
-    definition: dict[str, Any] = {"type": ["number"], "multipleOf": float(f"1e-{prop.scale}"), "scale": prop.scale}
+    definition: dict[str, Any] = {"type": ["number"], "multipleOf": Decimal(1).scaleb(-prop.scale), "scale": prop.scale}
     if prop.precision is not None:
         definition["precision"] = prop.precision
     return definition

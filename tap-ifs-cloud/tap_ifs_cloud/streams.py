@@ -16,7 +16,7 @@ from tap_ifs_cloud.odata import all_of, any_equal, collection_url, fixed_width, 
 from tap_ifs_cloud.outcomes import RefusedError
 from tap_ifs_cloud.paging import Walk
 from tap_ifs_cloud.rows import RowReader
-from tap_ifs_cloud.schema import json_schema
+from tap_ifs_cloud.schema import catalog_schema, json_schema
 from tap_ifs_cloud.window import DeliveredWindow, digest, start_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ class EntityStream(Stream):
         self._source = source
         self._cloud = cloud
         self.failure: ContractBrokenError | None = None
-        super().__init__(tap, schema=source.schema, name=source.entity.name)
+        self.wire_schema = source.schema
+        super().__init__(tap, schema=catalog_schema(source.schema), name=source.entity.name)
         self.primary_keys = [prop.name for prop in source.key]
         self.replication_key = source.modified.name if source.modified else None
 

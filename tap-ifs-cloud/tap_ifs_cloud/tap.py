@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ifs_bi_core.errors import ConfigError, ContractBrokenError, ExitCode
+from ifs_bi_core.http.client import REAL, Surroundings
 from ifs_bi_core.settings import origin
 from ifs_bi_core.singer.lines import LineWriter
 from ifs_bi_core.singer.plugin import Plugin, run
@@ -47,6 +48,9 @@ class TapIfsCloud(Plugin, Tap):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
+    surroundings: ClassVar[Surroundings] = REAL
+    """Clock, sleep and dice of the client; tests put in their own."""
+
     @cached_property
     def cloud(self) -> IfsCloud:
         """The client of the configured system."""
@@ -67,6 +71,7 @@ class TapIfsCloud(Plugin, Tap):
             timeout_seconds=float(config["request_timeout_seconds"]),
             retry_limit_seconds=float(config["retry_limit_seconds"]),
             user_agent=config["user_agent"],
+            surroundings=self.surroundings,
         )
 
     def discover_streams(self) -> Sequence[EntityStream]:
@@ -83,10 +88,12 @@ class TapIfsCloud(Plugin, Tap):
         ]
 
     def setup_mapper(self) -> None:
-        """Tell the stream maps the schemas of ``$metadata``: a catalog file keeps neither precision nor scale."""
+        """Tell the stream maps the schemas of ``$metadata``, of which a catalog keeps only a part."""
         PluginBase.setup_mapper(self)
         for stream in self.streams.values():
-            schema = get_selected_schema(stream.name, stream.schema, stream.mask)
+            if not isinstance(stream, EntityStream):
+                raise TypeError(f"{type(stream).__name__} is no EntityStream")
+            schema = get_selected_schema(stream.name, stream.wire_schema, stream.mask)
             self.mapper.register_raw_stream_schema(stream.name, schema, list(stream.primary_keys))
 
     def _wanted_entities(self) -> Iterator[tuple[Entity, bool]]:

@@ -1,5 +1,7 @@
 """$metadata as values, and the schema that follows from it."""
 
+from decimal import Decimal
+
 import pytest
 from ifs_bi_core.errors import ContractBrokenError
 from tap_ifs_cloud.metadata import parse
@@ -56,7 +58,7 @@ def test_every_type_has_its_place_in_the_schema():
         "Objstate": {"type": ["string", "null"]},
         "Lines": {"type": ["integer", "null"]},
         "Big": {"type": ["number", "null"], "multipleOf": 1, "precision": 30, "scale": 0},
-        "Amount": {"type": ["number", "null"], "multipleOf": 0.01, "precision": 15, "scale": 2},
+        "Amount": {"type": ["number", "null"], "multipleOf": Decimal("0.01"), "precision": 15, "scale": 2},
         "Cost": {"type": ["number", "null"]},
         "Rate": {"type": ["number", "null"]},
         "Day": {"type": ["string", "null"], "format": "date"},

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+class _WithoutAnnouncements(logging.Filter):
+    """Drops what the SDK logs before it lets an error through: the sentence that follows says more."""
+
+    _announcements = ("Error initializing target sink '%s'", "An unhandled error occurred while syncing '%s'")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.msg not in self._announcements
+
+
 class Plugin(PluginBase):
     """A mixin before `singer_sdk.Tap` or `singer_sdk.Target`."""
 
@@ -33,6 +42,9 @@ class Plugin(PluginBase):
         resolved = resolve(given)
         self.append_builtin_config(self.config_jsonschema)
         register_secrets(resolved, self.config_jsonschema)
+        for handler in logging.getLogger().handlers:
+            if not any(isinstance(known, _WithoutAnnouncements) for known in handler.filters):
+                handler.addFilter(_WithoutAnnouncements())
         redact_logs()
         try:
             super().__init__(config=resolved, **kwargs)
@@ -44,13 +56,15 @@ class Plugin(PluginBase):
         """Read the configuration files; one that can't be read is a `ConfigError`."""
         try:
             return super().cb_config(ctx, param, value)
-        except FileNotFoundError as error:
-            raise ConfigError(f"The configuration file {error.filename} is not there. Name an existing file.") from None
+        except FileNotFoundError:
+            raise ConfigError(
+                f"The configuration file {', '.join(value)} is not there. Name an existing file."
+            ) from None
         except OSError as error:
-            raise ConfigError(f"The configuration file {error.filename} can't be read: {error.strerror}.") from None
+            raise ConfigError(f"The configuration file {', '.join(value)} can't be read: {error.strerror}.") from None
         except (ValueError, TypeError) as error:
             raise ConfigError(
-                f"The configuration {', '.join(value)} is no JSON object ({error}). Mend it, then run again."
+                f"The configuration file {', '.join(value)} is no JSON object ({error}). Mend it, then run again."
             ) from None
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

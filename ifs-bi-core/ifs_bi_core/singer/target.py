@@ -16,7 +16,12 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Sink, Target
-from singer_sdk.exceptions import InvalidJSONSchema, InvalidRecord
+from singer_sdk.exceptions import (
+    InvalidJSONSchema,
+    InvalidRecord,
+    MissingKeyPropertiesError,
+    RecordsWithoutSchemaException,
+)
 
 from ifs_bi_core.errors import ContractBrokenError, RowRejectedError
 from ifs_bi_core.singer.lines import LineReader, encode
@@ -33,6 +38,14 @@ DELETED_AT = "_sdc_deleted_at"
 
 TABLE_VERSION = "_sdc_table_version"
 """The version of a full refresh that last carried the row (integer); present where the tap sends versions."""
+
+
+class UnannouncedStreamError(ContractBrokenError, RecordsWithoutSchemaException):
+    """A message for a stream came before its SCHEMA."""
+
+
+class KeylessRowError(RowRejectedError, MissingKeyPropertiesError):
+    """A row lacks a value of its stream's key."""
 
 
 class OrderedTarget(Plugin, Target):
@@ -89,9 +102,15 @@ class OrderedTarget(Plugin, Target):
             self.drain_one(sink)
             sink.activate_version(message_dict["version"])
 
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        raise ContractBrokenError(
+            f"A BATCH message came for stream '{message_dict.get('stream')}', and {self.name} reads rows from RECORD messages "
+            f"alone. Leave batch_config out of the tap's settings, then run again."
+        )
+
     def _stream_maps(self, stream: str) -> Sequence[Any]:
         if stream not in self.mapper.stream_maps:
-            raise ContractBrokenError(
+            raise UnannouncedStreamError(
                 f"A message for stream '{stream}' came before its SCHEMA. The tap has to send the SCHEMA first."
             )
         return self.mapper.stream_maps[stream]
@@ -162,7 +181,8 @@ class RowSink(Sink):
             RowRejectedError: always.
         """
         key = ", ".join(f"{name}={row.get(name)!r}" for name in self.key_properties) or "without a key"
-        raise RowRejectedError(
+        lacking = any(row.get(name) is None for name in self.key_properties)
+        raise (KeylessRowError if lacking else RowRejectedError)(
             f"{self.stream_name}: the row {key} can't be delivered: {reason}. Mend it at the source or leave the column out; "
             f"the state was not moved past it."
         )

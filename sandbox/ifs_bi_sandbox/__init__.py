@@ -1,0 +1,1 @@
+"""Stand-ins for IFS Cloud, Power BI and Looker."""

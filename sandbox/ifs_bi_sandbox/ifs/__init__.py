@@ -1,0 +1,1 @@
+"""A stand-in for IFS Cloud: its token service and its OData provider."""

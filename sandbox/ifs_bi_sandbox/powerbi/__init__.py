@@ -1,0 +1,1 @@
+"""Microsoft's token service and Power BI's push datasets."""

@@ -1,0 +1,25 @@
+"""The Singer SDK's own suite for taps, against the sandbox."""
+
+import atexit
+import contextlib
+
+from ifs_bi_sandbox.servers import Sandbox
+from singer_sdk.testing import SuiteConfig, get_tap_test_class
+from tap_ifs_cloud.tap import TapIfsCloud
+
+# The suite asks for the streams while tests are collected, so the server has to be up by then.
+_stack = contextlib.ExitStack()
+atexit.register(_stack.close)
+_box = _stack.enter_context(Sandbox(scale=300))
+_env = _box.environment()
+
+TestTapIfsCloud = get_tap_test_class(
+    TapIfsCloud,
+    config={
+        "base_url": _env["IFS_BASE_URL"],
+        "realm": _env["IFS_REALM"],
+        "client_id": _env["IFS_CLIENT_ID"],
+        "client_secret": _env["IFS_CLIENT_SECRET"],
+    },
+    suite_config=SuiteConfig(max_records_limit=50),
+)

@@ -1,0 +1,210 @@
+"""A DuckDB database file as the warehouse. The only module that speaks to DuckDB."""
+
+from __future__ import annotations
+
+import weakref
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import duckdb
+from ifs_bi_core.errors import ConfigError, ContractBrokenError, IfsBiError
+
+from target_looker_warehouse import statements
+from target_looker_warehouse.names import suffixed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from target_looker_warehouse.rounds import Round
+    from target_looker_warehouse.tables import ExistingTables, Plan, Table
+
+_MAIN_SCHEMA = "main"
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": "512MB",  # what doesn't fit is spilled to <file>.tmp beside the file: memory doesn't grow with the tables
+    "preserve_insertion_order": False,  # a table has no order, and keeping one costs memory
+    "autoinstall_known_extensions": False,  # nothing here needs one, and none may be fetched from the network
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class DuckDbFile:
+    """The one connection of a run to its database file (see `target_looker_warehouse.warehouse.Warehouse`).
+
+    It is closed, and with it the file's write-ahead log is folded in and its lock given back, by `close` or at the latest when the
+    process ends, also after an error.
+    """
+
+    def __init__(self, file: Path, schema: str | None) -> None:
+        self._file = file
+        self._schema = schema or _MAIN_SCHEMA
+        self._connection = _opened(file)
+        self._started_over: set[str] = set()
+        self._closing = weakref.finalize(self, _close, self._connection, self._started_over)
+        database = self._connection.execute("SELECT current_database()").fetchone()
+        self._database = str(database[0]) if database else ""
+        with self._transaction(f"schema {self._schema!r}", "be created"):
+            self._connection.execute(statements.create_schema(statements.qualified(self._database, self._schema)))
+
+    def close(self) -> None:
+        """Fold the write-ahead log in and give the lock back."""
+        self._closing()
+
+    def existing(self, name: str) -> ExistingTables:
+        """The tables whose names may be meant by ``name``."""
+        found: ExistingTables = {}
+        with self._transaction(f"table {name!r}", "be looked up"):
+            parameters = [self._database, self._schema, name, suffixed(name)]
+            for table, column, type_name in self._connection.execute(statements.COLUMNS_OF_TABLES, parameters).fetchall():
+                found.setdefault(table, {})[column] = type_name
+        return found
+
+    def shape(self, plan: Plan) -> None:
+        """Make the table, or add and widen its columns."""
+        table = self._qualified(plan.table)
+        if plan.create:
+            with self._transaction(f"table {plan.table.name!r}", "be created"):
+                self._connection.execute(statements.create_table(table, plan.table.columns))
+        for column in plan.added:
+            with self._transaction(f"table {plan.table.name!r}", f"be given the column {column.name!r}"):
+                self._connection.execute(statements.add_column(table, column))
+        for column in plan.widened:
+            try:
+                self._connection.execute(statements.widen_column(table, column))
+            except duckdb.Error as error:
+                raise ContractBrokenError(
+                    f"Column {column.name!r} of table {plan.table.name!r} has to become {column.type} to hold what the SCHEMA "
+                    f"announces, and can't: {_first_line(error)} Rename or drop the column in the warehouse, or load the stream "
+                    f"once with load_method overwrite, then run again."
+                ) from None
+
+    def append(self, table: Table, rows: pa.Table) -> None:
+        """Add rows."""
+        with self._transaction(f"table {table.name!r}", "take a batch"):
+            self._apply(rows, statements.insert(self._qualified(table), rows.column_names))
+
+    def merge(self, table: Table, rounds: Sequence[Round], *, hard_delete: bool) -> None:
+        """Apply the rounds one after another, in one transaction."""
+        with self._transaction(f"table {table.name!r}", "take a batch"):
+            for live, gone in rounds:
+                if live.num_rows:
+                    self._replace_rows(table, live)
+                if gone.num_rows and hard_delete:
+                    self._apply(gone, statements.delete_kept(self._qualified(table), table.key, table.row_version))
+                elif gone.num_rows:
+                    self._mark_rows(table, gone)
+
+    def _replace_rows(self, table: Table, live: pa.Table) -> None:
+        qualified = self._qualified(table)
+        self._apply(
+            live,
+            statements.delete_kept(qualified, table.key, table.row_version),
+            statements.insert_unkept(qualified, live.column_names, table.key)
+            if table.row_version
+            else statements.insert(qualified, live.column_names),
+        )
+
+    def _mark_rows(self, table: Table, gone: pa.Table) -> None:
+        qualified = self._qualified(table)
+        carried = [name for name in gone.column_names if name not in table.key and gone[name].null_count < gone.num_rows]
+        self._apply(
+            gone,
+            statements.mark_kept(qualified, carried, table.key, table.row_version),
+            statements.insert_unkept(qualified, gone.column_names, table.key),
+        )
+
+    def retire(self, table: Table, version: int, *, at: datetime | None) -> None:
+        """Mark or remove the rows that the full refresh ``version`` didn't carry."""
+        qualified, table_version = self._qualified(table), table.table_version or ""
+        with self._transaction(f"table {table.name!r}", f"be rid of what version {version} didn't carry"):
+            if at is None:
+                self._connection.execute(statements.delete_unseen(qualified, table_version), [version])
+            else:
+                moment = (at - _EPOCH) // _MICROSECOND
+                statement = statements.mark_unseen(qualified, table.deleted_at or "", table_version)
+                self._connection.execute(statement, [moment, version])
+
+    def start_over(self, table: Table) -> None:
+        """Make the table anew, empty."""
+        qualified = self._qualified(table)
+        with self._transaction(f"table {table.name!r}", "be created"):
+            self._connection.execute(statements.drop_table(qualified))
+            self._connection.execute(statements.create_table(qualified, table.columns))
+        self._started_over.add(qualified)
+
+    def replace(self, table: Table, incoming: Table) -> None:
+        """Put ``incoming`` in the place of ``table``."""
+        with self._transaction(f"table {table.name!r}", "be replaced"):
+            self._connection.execute(statements.drop_table(self._qualified(table)))
+            self._connection.execute(statements.rename_table(self._qualified(incoming), table.name))
+        self._started_over.discard(self._qualified(incoming))
+
+    def _qualified(self, table: Table) -> str:
+        return statements.qualified(self._database, self._schema, table.name)
+
+    def _apply(self, rows: pa.Table, *texts: str) -> None:
+        """Run statements that read ``rows`` as the incoming batch."""
+        self._connection.register(statements.INCOMING, rows)
+        try:
+            for text in texts:
+                self._connection.execute(text)
+        finally:
+            self._connection.unregister(statements.INCOMING)
+
+    @contextmanager
+    def _transaction(self, what: str, could_not: str) -> Iterator[None]:
+        """All statements inside, or none; what DuckDB says against one of them becomes a sentence."""
+        self._connection.begin()
+        try:
+            yield
+            self._connection.commit()
+        except BaseException as error:
+            with suppress(duckdb.Error):  # DuckDB has ended some failed transactions itself
+                self._connection.rollback()
+            if not isinstance(error, duckdb.Error):
+                raise
+            raise IfsBiError(
+                f"In {self._file} {what} could not {could_not}: {_first_line(error)} Nothing of it was kept, and the state was not "
+                f"moved; run again when the cause is gone."
+            ) from None
+
+
+def _opened(file: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(file, config=_SETTINGS)
+    except duckdb.IOException as error:
+        reason = str(error)
+    except duckdb.Error as error:
+        raise ConfigError(f"Setting 'warehouse_url' names {file}, which DuckDB can't open: {_first_line(error)}") from None
+    if "lock" in reason:
+        holder = reason.partition("Conflicting lock is held in ")[2].partition(". See")[0]
+        raise IfsBiError(
+            f"The warehouse {file} is held by another process{f': {holder}' if holder else ''}. DuckDB lets one process write a "
+            f"file at a time: wait for that one or end it, then run again. Nothing was sent."
+        )
+    if file.is_dir():
+        raise ConfigError(f"Setting 'warehouse_url' names {file}, which is a folder. Name a file in it.")
+    if "not a valid DuckDB database" in reason:
+        raise ConfigError(
+            f"Setting 'warehouse_url' names {file}, which is there but is no DuckDB database. Name another file; this one was not "
+            f"touched."
+        )
+    raise ConfigError(f"Setting 'warehouse_url' names {file}, which DuckDB can't open: {_first_line(reason)}")
+
+
+def _close(connection: duckdb.DuckDBPyConnection, started_over: set[str]) -> None:
+    """Drop what was never put in place, fold the write-ahead log in and give the lock back."""
+    try:
+        for table in started_over:
+            connection.execute(statements.drop_table(table))
+    finally:
+        connection.close()
+
+
+def _first_line(error: Exception | str) -> str:
+    line = str(error).strip().partition("\n")[0].rstrip(".")
+    return f"{line}."

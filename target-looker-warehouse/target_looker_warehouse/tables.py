@@ -1,0 +1,133 @@
+"""What a stream's table has to look like, and what must change where it stands already. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ifs_bi_core.errors import ContractBrokenError
+from ifs_bi_core.singer.target import DELETED_AT, TABLE_VERSION
+
+from target_looker_warehouse.columns import Column, ColumnType, Kind, column_type, widest
+from target_looker_warehouse.names import names_for, suffixed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+ROW_VERSION = "_ifs_row_version"
+"""The source's version of a row: an older one never replaces a newer one."""
+
+_OWN_TYPES = {DELETED_AT: ColumnType(Kind.TIMESTAMP), TABLE_VERSION: ColumnType(Kind.INTEGER)}
+_ORDERED = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.DATE, Kind.TIMESTAMP, Kind.TEXT})
+
+ExistingTables = dict[str, dict[str, str]]
+"""Tables as they stand: name → column → the type's name in the warehouse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A stream's table in the warehouse.
+
+    Attributes:
+        name: as the warehouse spells it.
+        columns: those that this stream fills, in the SCHEMA's order; the table may have more.
+        key: names of the key columns; empty for a stream without key.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+
+    def name_of(self, source: str) -> str | None:
+        """The column that holds a property, or None."""
+        return next((column.name for column in self.columns if column.source == source), None)
+
+    @property
+    def deleted_at(self) -> str | None:
+        """The column that says since when a row is gone at the source."""
+        return self.name_of(DELETED_AT)
+
+    @property
+    def table_version(self) -> str | None:
+        """The column that says which full refresh last carried a row."""
+        return self.name_of(TABLE_VERSION)
+
+    @property
+    def row_version(self) -> str | None:
+        """The column that says which of two versions of a row is newer."""
+        return next((c.name for c in self.columns if c.source == ROW_VERSION and c.type.kind in _ORDERED), None)
+
+    def renamed(self, name: str) -> Table:
+        """The same table under another name."""
+        return replace(self, name=name)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a table gets its shape.
+
+    Attributes:
+        table: the table when everything is done.
+        create: it does not exist.
+        added: columns that it lacks.
+        widened: columns whose type has to hold more.
+    """
+
+    table: Table
+    create: bool
+    added: tuple[Column, ...]
+    widened: tuple[Column, ...]
+
+
+def table_name(stream: str, existing: Collection[str]) -> str:
+    """The name of the table of a stream."""
+    return names_for([stream], existing)[stream]
+
+
+def incoming_name(table: str) -> str:
+    """The name of the table that gathers rows which will replace those of ``table`` at once."""
+    return suffixed(f"{table}_incoming")
+
+
+def plan(
+    table: str, properties: Mapping[str, Mapping[str, Any]], key: Sequence[str], existing: Mapping[str, str] | None
+) -> Plan:
+    """What to do so that the table can take the stream's rows. Nothing is ever dropped or narrowed.
+
+    Args:
+        table: the table's name.
+        properties: the SCHEMA's properties.
+        key: the key properties.
+        existing: the table's columns and types as they stand, or None if there is no such table.
+
+    Raises:
+        ContractBrokenError: a column's type can't become what the SCHEMA needs without changing values, or the SCHEMA has no
+            properties at all.
+    """
+    if not properties:
+        raise ContractBrokenError(f"The SCHEMA of '{table}' has no properties, so there is nothing to make a table of.")
+    standing = existing or {}
+    names = names_for(properties, standing)
+    needed = [Column(p, names[p], _OWN_TYPES.get(p) or column_type(d)) for p, d in properties.items()]
+    columns = tuple(_fitted(table, column, standing.get(column.name)) for column in needed)
+    return Plan(
+        table=Table(table, columns, tuple(names[name] for name in key)),
+        create=existing is None,
+        added=tuple(column for column in columns if existing is not None and column.name not in standing),
+        widened=tuple(column for column in columns if standing.get(column.name, str(column.type)) != str(column.type)),
+    )
+
+
+def _fitted(table: str, column: Column, standing: str | None) -> Column:
+    """The column with a type that holds what the table has and what the SCHEMA needs."""
+    if standing is None:
+        return column
+    present = ColumnType.parse(standing)
+    fitting = widest(present, column.type) if present else None
+    if fitting is None:
+        raise ContractBrokenError(
+            f'Column "{column.name}" of table "{table}" is {standing}, and the SCHEMA now needs {column.type}, which {standing} '
+            f"can't become without changing values. Rename or drop that column in the warehouse, or load the stream once with "
+            f"load_method overwrite, then run again; nothing was changed."
+        )
+    return replace(column, type=fitting)

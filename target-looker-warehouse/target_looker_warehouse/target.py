@@ -1,0 +1,96 @@
+"""The target: Singer lines in, one warehouse connection, STATE out when its rows are committed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ifs_bi_core.singer.lines import LineReader
+from ifs_bi_core.singer.plugin import run
+from ifs_bi_core.singer.target import OrderedTarget
+
+from target_looker_warehouse.settings import SETTINGS
+from target_looker_warehouse.sinks import StreamRun, WarehouseSink
+from target_looker_warehouse.warehouse import Warehouse, check_address, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_HELD_BYTES = 64 << 20
+"""Arrow data of all streams together that may wait for full batches: about 130,000 rows of 25 columns."""
+
+
+class MeasuringReader(LineReader):
+    """A reader that knows how long the line is that is being worked on.
+
+    Attributes:
+        line_bytes: its length.
+    """
+
+    line_bytes = 0
+
+    def deserialize_json(self, line: bytes) -> dict[str, Any]:
+        """One message."""
+        self.line_bytes = len(line)
+        return super().deserialize_json(line)
+
+
+class TargetLookerWarehouse(OrderedTarget):
+    """Keeps the tables of a warehouse equal to the streams it reads.
+
+    Attributes:
+        runs: what the run knows of each stream.
+        ending: whether all input was read.
+        clock: tells the time, in UTC.
+    """
+
+    name = "target-looker-warehouse"
+    package_name = "target-looker-warehouse"
+    config_jsonschema = SETTINGS
+    default_sink_class = WarehouseSink
+    message_reader_class = MeasuringReader
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_address(self.config["warehouse_url"])
+        self.runs: dict[str, StreamRun] = {}
+        self.ending = False
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The connection of this run, opened with the first SCHEMA."""
+        return connect(self.config["warehouse_url"], self.config.get("schema"))
+
+    @property
+    def line_bytes(self) -> int:
+        """Bytes of the line that is being worked on."""
+        return getattr(self.message_reader, "line_bytes", 0)
+
+    def tables_in_use(self) -> set[str]:
+        """The names of the tables of this run's streams."""
+        return {stream.table for stream in self.runs.values() if stream.table is not None}
+
+    def bound_memory(self) -> None:
+        """Load the largest waiting batch, if all of them together take too much memory."""
+        sinks = [sink for sink in self._sinks_active.values() if isinstance(sink, WarehouseSink)]
+        if sum(sink.held_bytes for sink in sinks) > _HELD_BYTES:
+            self.drain_one(max(sinks, key=lambda sink: sink.held_bytes))
+
+    def process_endofpipe(self) -> None:
+        """Load what is left, finish each stream, write STATE, close the warehouse."""
+        self.ending = True
+        super().process_endofpipe()
+        if self.runs:
+            self.warehouse.close()
+
+    def _handle_max_record_age(self) -> None:
+        """Write STATE now and then, but not while something that it stands for waits for the end of the run."""
+        if self.config["load_method"] != "overwrite" and all(stream.announced is None for stream in self.runs.values()):
+            super()._handle_max_record_age()
+
+
+def main() -> None:
+    """The command `target-looker-warehouse`."""
+    run(TargetLookerWarehouse)

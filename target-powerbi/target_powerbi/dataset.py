@@ -1,0 +1,234 @@
+"""The push dataset of a run: found or made, and each table's columns checked before its first row.
+
+A dataset is made with all of its tables, since the API can't add one later. So while it is absent, rows are kept and nothing is
+sent; at the end of the input, when every SCHEMA is known, it is made. No dataset and no table is ever dropped here: after
+October 2027 Microsoft will not let anybody make them again.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from ifs_bi_core.errors import ConfigError, ContractBrokenError, OutcomeUnknownError
+
+from target_powerbi.kept import Status
+from target_powerbi.limits import LIMITS
+from target_powerbi.tables import difference, difference_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from target_powerbi.api import Dataset, PowerBI
+    from target_powerbi.kept import Kept, KeptTable
+    from target_powerbi.settings import Settings
+    from target_powerbi.tables import Table
+
+
+def choose(datasets: Iterable[Dataset], name: str, known_id: str | None) -> Dataset | None:
+    """The dataset of that name; None where there is none.
+
+    Args:
+        datasets: all of the workspace.
+        name: as configured.
+        known_id: the dataset that rows went to before, which may have been renamed since.
+
+    Raises:
+        ConfigError: two have the name.
+    """
+    found = list(datasets)
+    named = [dataset for dataset in found if dataset.name == name]
+    if len(named) > 1:
+        ids = ", ".join(dataset.id for dataset in named)
+        raise ConfigError(
+            f"The workspace has {len(named)} datasets called '{name}': {ids}. Set dataset_id to the one that is meant instead of "
+            f"dataset_name, or delete the others."
+        )
+    return named[0] if named else next((dataset for dataset in found if dataset.id == known_id), None)
+
+
+class PushDataset:
+    """The dataset that a run delivers to.
+
+    Args:
+        settings: which one, and what may be done to it.
+        api: its workspace.
+        kept: what is known of it.
+
+    Attributes:
+        id: its id; None while it is absent.
+    """
+
+    def __init__(self, settings: Settings, api: PowerBI, kept: Kept) -> None:
+        self.id: str | None = None
+        self._settings = settings
+        self._api = api
+        self._kept = kept
+        self._names: frozenset[str] = frozenset()
+        self._log = logging.getLogger(__name__)
+
+    def find(self) -> None:
+        """Look the dataset up, and make the tables right that are kept but not known to it.
+
+        Raises:
+            ConfigError: it is none to push to, there are two of its name, or it is absent and may not be made.
+            ContractBrokenError: it lacks tables of kept rows.
+        """
+        if self._kept.dataset_id is None and not self._kept.creating:
+            self._kept.clear()  # a first run that ended early: its rows come again, since its state did not move
+        found = self._look_up()
+        if found is None:
+            self._expect_creation()
+            return
+        if not found.push:
+            raise ConfigError(
+                f"Dataset '{found.name}' ({found.id}) was not made for pushing: one that was published from a file takes no "
+                f"rows. Name another one, or a dataset_name that does not exist yet."
+            )
+        if self._settings.dataset_name and found.name != self._settings.dataset_name:
+            self._log.warning("The dataset %s is now called '%s' in Power BI.", self._settings.dataset, found.name)
+        self.id = found.id
+        self._names = frozenset(self._api.tables(found.id))
+        if self._kept.creating:
+            self._kept.created(found.id)  # the answer to its creation was lost
+        else:
+            self._kept.adopt(found.id)
+        untold = [kept.table for kept in self._kept.tables().values() if not kept.defined]
+        self._require(untold)
+        for table in untold:
+            self._tell(found.id, table)
+
+    def _look_up(self) -> Dataset | None:
+        if self._settings.dataset_id:
+            return self._api.dataset(self._settings.dataset_id)
+        return choose(self._api.datasets(), self._settings.dataset_name or "", self._kept.dataset_id)
+
+    def _expect_creation(self) -> None:
+        if not self._settings.manage_schema:
+            raise ConfigError(
+                f"The workspace has no dataset {self._settings.dataset}, and manage_schema is off. Check dataset_name, or switch "
+                f"manage_schema on to have it made."
+            )
+        if self._kept.dataset_id is None:
+            self._kept.clear()
+        else:
+            self._kept.lose()
+            self._log.warning(
+                "The dataset %s is gone from the workspace. It is made again at the end of this run, from the kept rows.",
+                self._settings.dataset,
+            )
+
+    def check(self, table: Table) -> None:
+        """Make sure that rows of a table can go to Power BI as it is defined; tell Power BI of columns that are new.
+
+        Raises:
+            ConfigError: two streams have the same table.
+            ContractBrokenError: the dataset lacks the table, a column changed its type or is gone, or the table holds rows that
+                nothing is known of.
+        """
+        tables = self._kept.tables()
+        other = next(
+            (stream for stream, kept in tables.items() if kept.table.name.casefold() == table.name.casefold()),
+            table.stream,
+        )
+        if other != table.stream:
+            raise ConfigError(
+                f"The streams {other} and {table.stream} would both go to table '{table.name}'. Give one of them another with "
+                f"tables.<stream>.table."
+            )
+        kept = tables.get(table.stream)
+        if self.id is not None:
+            self._require([table])
+        if kept is not None:
+            self._evolve(kept, table)
+        elif self.id is None:
+            self._kept.define(table, defined=False, status=Status.PENDING)
+        else:
+            status = self._status_of_unknown(self.id, table)
+            self._tell(self.id, table)
+            self._kept.define(table, defined=True, status=status)
+
+    def _require(self, tables: Iterable[Table]) -> None:
+        missing = [table for table in tables if table.name not in self._names]
+        if missing:
+            names = ", ".join(f"'{table.name}' (stream {table.stream})" for table in missing)
+            raise ContractBrokenError(
+                f"The dataset {self._settings.dataset} has no table {names}, and Power BI can't add a table to a push dataset. "
+                f"Either set another dataset_name, which makes a new dataset with all tables, or leave the stream out "
+                f"(deselect it in the tap)."
+            )
+
+    def _evolve(self, kept: KeptTable, table: Table) -> None:
+        now, name = kept.table, table.name
+        if now.name != name or now.keys != table.keys:
+            what = f"table '{now.name}'" if now.name != name else f"the key {', '.join(now.keys) or 'none'}"
+            to_be = f"table '{name}'" if now.name != name else f"the key {', '.join(table.keys) or 'none'}"
+            raise ContractBrokenError(
+                f"{table.stream}: its rows are kept under {what}, and now it has {to_be}. Set it back, or set another "
+                f"dataset_name and run once with a full refresh."
+            )
+        change = difference(now, table)
+        if change.broken:
+            raise ContractBrokenError(
+                f"{table.stream}: the SCHEMA no longer fits table '{name}' of dataset {self._settings.dataset}, and Power BI "
+                f"can't change or drop a column that holds rows:\n{difference_table(change.broken)}\n"
+                f"Set the type or name in tables.{table.stream}.columns so that it fits, or set another dataset_name and run "
+                f"once with a full refresh."
+            )
+        if change.added and not self._settings.manage_schema:
+            raise ContractBrokenError(
+                f"{table.stream}: table '{name}' has no column {', '.join(change.added)}, and manage_schema is off. Switch it "
+                f"on, or leave the columns out with tables.{table.stream}.columns.<property>.drop."
+            )
+        if self.id is not None and change.described:
+            self._tell(self.id, table)
+        if now != table:
+            self._kept.define(table, defined=kept.defined)
+
+    def _status_of_unknown(self, dataset_id: str, table: Table) -> Status:
+        """The status of a table that the dataset has and nothing is kept of: it has to be empty, or may be emptied."""
+        if self._settings.replace_unknown_rows:
+            return Status.PENDING
+        count = self._api.count_rows(dataset_id, table.name)
+        if count == 0:
+            return Status.CLEAN
+        holds = "may hold rows (Power BI does not tell how many)" if count is None else f"holds {count:,} rows"
+        raise ContractBrokenError(
+            f"{table.stream}: table '{table.name}' {holds} that this target has no record of in {self._kept.path}. If that file "
+            f"was lost, restore it: without it rows would be doubled. If the rows may go, run once with the tap's full "
+            f"refresh and replace_unknown_rows: true."
+        )
+
+    def _tell(self, dataset_id: str, table: Table) -> None:
+        if self._settings.manage_schema:
+            self._api.put_table(dataset_id, table.definition())
+            self._kept.define(table, defined=True)
+
+    def create(self) -> str:
+        """Make the dataset with all tables that are kept; its id.
+
+        Raises:
+            ConfigError: there are more tables than a dataset may have.
+            OutcomeUnknownError: whether it was made is not known; the next start finds out.
+        """
+        name = self._settings.dataset_name or ""
+        tables = [kept.table for kept in self._kept.tables().values()]
+        if len(tables) > LIMITS.tables_per_dataset:
+            raise ConfigError(
+                f"{len(tables)} streams are {len(tables)} tables, and a push dataset has at most {LIMITS.tables_per_dataset}. "
+                f"Leave some out, or deliver them to another dataset_name."
+            )
+        self._log.info("Making dataset '%s' with %d tables.", name, len(tables))
+        self._kept.begin_creation()
+        try:
+            made = self._api.create(name, [table.definition() for table in tables])
+        except OutcomeUnknownError as error:
+            found = choose(self._api.datasets(), name, None)
+            if found is None:
+                raise OutcomeUnknownError(
+                    f"{error} No dataset of that name is there yet. Run again in some minutes."
+                ) from None
+            made = found.id
+        self._kept.created(made)
+        self.id = made
+        return made

@@ -1,0 +1,169 @@
+"""What each refusal of Power BI means: one table from status and code to an error and what to do.
+
+Statuses, codes and texts are those of public bug reports and client libraries, since Microsoft's definitions list none. The code
+is looked for in the body, in both of its shapes (``{"error": {"code", "message", "details"}}`` and
+``error.pbi.error.details``), and in the header ``x-powerbi-error-info``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from ifs_bi_core.errors import (
+    AuthError,
+    ConfigError,
+    ContractBrokenError,
+    IfsBiError,
+    NotSentError,
+    OutcomeUnknownError,
+    ThrottledError,
+    UnavailableError,
+)
+
+if TYPE_CHECKING:
+    from ifs_bi_core.http.message import Request, Response
+
+NOTHING_HAPPENED = (AuthError, ConfigError, ContractBrokenError, NotSentError, ThrottledError, UnavailableError)
+"""Errors after which it is certain that a POST changed nothing. `OutcomeUnknownError` says that it may have, and so may
+whatever else stops a run in the middle of a request."""
+
+_ERROR_INFO = "x-powerbi-error-info"
+_DEAD_TOKENS = frozenset({"TokenExpired", "InvalidToken"})
+_NO_ACCESS = "GroupNotAccessible"
+_SHOWN = 400  # characters of the service's message that an error repeats
+_PERSONAL = re.compile(r"</?pi>")  # the service marks personal data in its messages with these tags
+_UNAUTHORIZED, _FORBIDDEN, _TIMEOUT, _UNAVAILABLE, _SERVER_ERROR = 401, 403, 408, 503, 500
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What an answer is to us, and what the person should do.
+
+    ``status``, ``code`` and ``said`` (a part of the message) narrow the answers it is about; None: any.
+    """
+
+    status: int | None
+    code: str | None
+    error: type[IfsBiError]
+    advice: str
+    said: str | None = None
+
+
+_ADMIT = (
+    "Add the service principal to the workspace as Contributor (workspace, Manage access), and check workspace_id; "
+    "a new grant takes some minutes."
+)
+_ALLOW = (
+    "An administrator switches on 'Service principals can use Fabric APIs' (Fabric admin portal, Tenant settings, Developer "
+    "settings) for a security group that holds the app; the app itself must not have Power BI permissions that need "
+    "an administrator's consent."
+)
+_NO_DATASET = "Check dataset_id and workspace_id: the service principal sees no such dataset in the workspace."
+_SCHEMA = "Power BI did not accept this. Nothing of the request was stored."
+
+MEANINGS = (
+    Meaning(None, _NO_ACCESS, ConfigError, _ADMIT),
+    Meaning(None, "TokenExpired", AuthError, "The token was renewed and refused again: check this machine's clock."),
+    Meaning(None, "InvalidToken", AuthError, "The token was renewed and refused again: check token_scope and api_url."),
+    Meaning(None, "PowerBIEntityNotFound", ConfigError, _NO_DATASET),
+    Meaning(
+        None,
+        "FeatureDeprecatedError",
+        ConfigError,
+        "Microsoft no longer creates push datasets here. Name an existing one with dataset_id.",
+    ),
+    Meaning(
+        404,
+        "ItemNotFound",
+        ConfigError,
+        "The dataset was not made for pushing (one that was published from a file can't be pushed to). Name another one.",
+        said="is not Push API dataset",
+    ),
+    Meaning(
+        404,
+        "ItemNotFound",
+        ContractBrokenError,
+        "Tables can't be added to a push dataset: see dataset_name in the README.",
+    ),
+    Meaning(400, None, ContractBrokenError, _SCHEMA),
+    Meaning(401, None, AuthError, f"The token was renewed and refused again. {_ALLOW}"),
+    Meaning(403, None, AuthError, _ALLOW),
+    Meaning(404, None, ConfigError, "Check api_url, workspace_id and dataset_id."),
+    Meaning(413, None, ContractBrokenError, "The request was too large: lower batch_size_rows, then run again."),
+    Meaning(
+        429,
+        None,
+        ThrottledError,
+        "Power BI is asked too often or gets too many rows an hour. Run again later, or raise retry_limit_seconds.",
+    ),
+)
+"""From the particular to the general: the first that fits is meant."""
+
+_ELSE = Meaning(
+    None, None, ContractBrokenError, "This answer is not one that Power BI is known to give. Check api_url."
+)
+
+
+def refusal(request: Request, response: Response) -> IfsBiError:
+    """The error that an answer other than 2xx amounts to, with its sentence."""
+    code, message = error_of(response)
+    said = " ".join(part for part in (str(response.status), code or "", f"({message})" if message else "") if part)
+    told = f"{request.operation}: Power BI answered {said}."
+    if response.status >= _SERVER_ERROR or response.status == _TIMEOUT:
+        refused = response.status == _UNAVAILABLE and "Retry-After" in response.headers
+        if refused or request.safe_twice or request.method == "GET":
+            return UnavailableError(f"{told} It does not work properly now; run again later.")
+        return OutcomeUnknownError(f"{told} It may have done it all the same.")
+    meaning = next((m for m in MEANINGS if _fits(m, response.status, code, message)), _ELSE)
+    return meaning.error(f"{told} {meaning.advice}")
+
+
+def token_refused(response: Response) -> bool:
+    """Whether another token may be accepted: 401, or 403 that calls the token expired or invalid.
+
+    A 401 that says that the workspace isn't accessible is about a good token.
+    """
+    info = response.headers.get(_ERROR_INFO)
+    if response.status == _FORBIDDEN:
+        return info in _DEAD_TOKENS
+    return response.status == _UNAUTHORIZED and info != _NO_ACCESS
+
+
+def error_of(response: Response) -> tuple[str | None, str | None]:
+    """Code and message of a refusal, without the service's tags around personal data; None for what it does not hold."""
+    info = response.headers.get(_ERROR_INFO)
+    try:
+        body: Any = msgspec.json.decode(response.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return info, None
+    error = body.get("error", body) if isinstance(body, dict) else None
+    if not isinstance(error, dict):
+        return info, None
+    texts = [error.get("message"), *_details(error.get("details"))]
+    newer = error.get("pbi.error")
+    if isinstance(newer, dict):
+        texts += _details(newer.get("details"))
+    message = " ".join(dict.fromkeys(text for text in texts if isinstance(text, str) and text))
+    code = error.get("code")
+    return (code if isinstance(code, str) and code else info), (_PERSONAL.sub("", message)[:_SHOWN] or None)
+
+
+def _details(details: Any) -> list[Any]:
+    """The texts among an error's details: ``[{"message": …}]`` or ``[{"detail": {"value": …}}]``."""
+    texts = []
+    for item in details if isinstance(details, list) else []:
+        if isinstance(item, dict):
+            inner = item.get("detail")
+            texts.append(inner.get("value") if isinstance(inner, dict) else item.get("message"))
+    return texts
+
+
+def _fits(meaning: Meaning, status: int, code: str | None, message: str | None) -> bool:
+    return (
+        meaning.status in {None, status}
+        and meaning.code in {None, code}
+        and (meaning.said is None or meaning.said in (message or ""))
+    )

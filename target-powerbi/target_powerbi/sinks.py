@@ -1,0 +1,98 @@
+"""One stream on its way: its rows become what Power BI gets, and go to the delivery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from ifs_bi_core.singer.target import DELETED_AT, TABLE_VERSION, RowSink
+
+from target_powerbi.changes import Row
+from target_powerbi.rows import RowWriter, key_of, version_of
+from target_powerbi.settings import TableChoice
+from target_powerbi.tables import table_of, unknown_choices
+from target_powerbi.values import UnfitValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from singer_sdk import Target
+
+    from target_powerbi.target import TargetPowerBI
+
+
+class PowerBISink(RowSink):
+    """The sink of one stream."""
+
+    def __init__(
+        self, target: Target, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
+    ) -> None:
+        self._powerbi = cast("TargetPowerBI", target)
+        super().__init__(target, stream_name, schema, key_properties)
+        settings = self._powerbi.settings
+        self._mirrors = settings.write_mode == "mirror"
+        choice = settings.tables.get(stream_name, TableChoice())
+        self._table = table_of(
+            stream_name, self.schema, list(self.key_properties), write_mode=settings.write_mode, choice=choice
+        )
+        self._writer = RowWriter(
+            self._table, known=self.schema["properties"], truncate_strings=settings.truncate_strings
+        )
+        self._told: set[str] = set()
+        if absent := unknown_choices(self.schema, choice):
+            self.logger.warning(
+                "The setting tables.%s names properties it does not have: %s.", stream_name, ", ".join(absent)
+            )
+
+    @property
+    def include_sdc_metadata_properties(self) -> bool:
+        """Metadata columns are added in `append` alone: in `mirror` they would make every row another one in every run."""
+        return self._powerbi.settings.write_mode == "append" and super().include_sdc_metadata_properties
+
+    def setup(self) -> None:
+        """Check the table's columns before the first row."""
+        super().setup()
+        self._powerbi.run.dataset.check(self._table)
+
+    def load(self, rows: list[dict[str, Any]]) -> None:
+        """Deliver the rows, or keep them until the table is rewritten at the end of the run."""
+        delivery = self._powerbi.run.delivery
+        if keys := self._table.keys:
+            delivery.mirror(self.stream_name, [(key_of(row, keys), kept) for row, kept in self._written(rows)])
+        else:
+            delivery.append(self.stream_name, [kept for _, kept in self._written(rows)])
+        if news := self._writer.unknown - self._told:
+            self._told |= news
+            self.logger.warning(
+                "%s: rows have properties that the SCHEMA does not name, and that have no column: %s.",
+                self.stream_name,
+                ", ".join(sorted(news)),
+            )
+
+    def _written(self, rows: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Row]]:
+        for row in rows:
+            generation = row.get(TABLE_VERSION)
+            gone = self._mirrors and bool(row.get(DELETED_AT))
+            if gone and not self._table.keys:
+                self.reject(
+                    row, "it is gone at the source, and without a key nobody knows which row of the table that is"
+                )
+                continue
+            try:
+                sent = None if gone else self._writer.write(row)
+            except UnfitValueError as reason:
+                self.reject(row, str(reason))
+                continue
+            yield row, Row(sent, version_of(row), generation if isinstance(generation, int) else None)
+
+    def activate_version(self, new_version: int) -> None:
+        """Rows that no refresh from this version on carried are gone; `append` keeps every version of a row all the same."""
+        if self._mirrors:
+            self._powerbi.run.delivery.activate(self.stream_name, new_version)
+
+    def clean_up(self) -> None:
+        """Say how many strings were cut."""
+        if self._writer.truncated:
+            self.logger.warning(
+                "%s: %d strings were cut to what Power BI holds.", self.stream_name, self._writer.truncated
+            )
+        super().clean_up()

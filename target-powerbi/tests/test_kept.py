@@ -1,0 +1,149 @@
+"""The file of the kept rows."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ifs_bi_core.errors import ConfigError
+from target_powerbi.changes import Row
+from target_powerbi.kept import Kept, Status, file_of
+from target_powerbi.tables import Column, Table
+
+TABLE = Table("orders", "Orders", ("OrderNo",), (Column("OrderNo", "OrderNo", "String"),))
+
+
+@pytest.fixture
+def kept(tmp_path):
+    opened = Kept(tmp_path / "kept.db")
+    opened.define(TABLE, defined=True, status=Status.CLEAN)
+    yield opened
+    opened.close()
+
+
+def test_what_is_written_is_there_after_the_file_was_opened_again(kept):
+    kept.adopt("id-1")
+    kept.write("orders", {"k": Row(b"{}", "v", 3), "gone": Row(None, "v")}, status=Status.REWRITING)
+    kept.close()
+    again = Kept(kept.path)
+    assert again.dataset_id == "id-1"
+    assert again.find("orders", ["k", "gone", "never"]) == {"k": Row(b"{}", "v", 3), "gone": Row(None, "v")}
+    found = again.table("orders")
+    assert found is not None
+    assert (found.table, found.status, found.defined) == (TABLE, Status.REWRITING, True)
+    assert list(again.rows("orders")) == [b"{}"]
+    assert again.count("orders") == 1
+    again.close()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(st.text(max_size=20).filter(lambda text: "\x00" not in text), st.binary(min_size=1), max_size=10)
+)
+def test_every_key_is_found_again(kept, rows):
+    kept.write("orders", {key: Row(sent) for key, sent in rows.items()})
+    assert {key: row.sent for key, row in kept.find("orders", rows).items()} == rows
+
+
+def test_taken_back_rows_are_forgotten(kept):
+    kept.write("orders", {"k": Row(b"{}"), "l": Row(b"{}")}, status=Status.PENDING)
+    kept.take_back("orders", ["k"], status=Status.CLEAN)
+    assert kept.find("orders", ["k", "l"]).keys() == {"l"}
+    assert kept.status("orders") is Status.CLEAN
+
+
+def test_dropping_older_generations_makes_a_rewrite_due_only_where_a_shown_row_goes(kept):
+    kept.write("orders", {"new": Row(b"{}", None, 2), "gone": Row(None, None, 1)})
+    assert kept.drop_older("orders", 2) == 0
+    assert kept.status("orders") is Status.CLEAN
+    kept.write("orders", {"old": Row(b"{}", None, 1), "none": Row(b"{}")})
+    assert kept.drop_older("orders", 2) == 2
+    assert kept.status("orders") is Status.PENDING
+    assert kept.find("orders", ["new", "gone", "old", "none"]).keys() == {"new"}
+
+
+def test_running_keys_go_on_in_order(kept):
+    keys = kept.running_keys("orders")
+    first = [next(keys), next(keys)]
+    kept.write("orders", {key: Row(b"{}") for key in first})
+    third = next(kept.running_keys("orders"))
+    assert [*first, third] == sorted({*first, third})
+    kept.confirm()
+    kept.drop_older("orders", 1)
+    assert next(kept.running_keys("orders")) == third
+
+
+def test_rows_without_keys_are_dropped_unless_the_state_of_their_run_left(kept):
+    kept.define(replace(TABLE, stream="notes", keys=()), defined=True, status=Status.CLEAN)
+    for stream in ("orders", "notes"):
+        kept.write(stream, {f"{n:020}": Row(b"{}") for n in (1, 2)})
+    kept.confirm()
+    kept.roll_back()
+    assert kept.status("notes") is Status.CLEAN
+    for stream in ("orders", "notes"):
+        kept.write(stream, {f"{n:020}": Row(b"{}") for n in (3, 4)})
+    kept.roll_back()
+    assert (kept.count("orders"), kept.count("notes")) == (4, 2)
+    assert (kept.status("orders"), kept.status("notes")) == (Status.CLEAN, Status.PENDING)
+
+
+def test_another_dataset_makes_all_tables_due(kept):
+    kept.adopt("id-1")
+    kept.adopt("id-1")
+    assert kept.status("orders") is Status.CLEAN
+    kept.adopt("id-2")
+    found = kept.table("orders")
+    assert (found.status, found.defined) == (Status.PENDING, False)
+
+
+def test_half_a_transaction_leaves_nothing(kept):
+    with pytest.raises(sqlite3.Error):
+        kept.write("orders", {"k": Row(b"{}"), "bad": Row(object())}, status=Status.PENDING)  # type: ignore[arg-type]
+    assert not kept.find("orders", ["k"])
+    assert kept.status("orders") is Status.CLEAN
+
+
+def test_the_file_is_for_the_owners_eyes_alone(tmp_path):
+    opened = Kept(tmp_path / "folder" / "kept.db")
+    assert stat.S_IMODE(opened.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(opened.path.parent.stat().st_mode) == 0o700
+    opened.close()
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path):
+    (tmp_path / "kept.db").write_bytes(b"this is no database at all " * 100)
+    with pytest.raises(ConfigError, match=r"kept\.db can't be read: file is not a database\. Restore the file"):
+        Kept(tmp_path / "kept.db")
+
+
+def test_a_layout_of_another_version_is_told(tmp_path):
+    with sqlite3.connect(tmp_path / "kept.db") as database:
+        database.execute("PRAGMA user_version=99")
+    database.close()
+    with pytest.raises(ConfigError, match="it has layout 99"):
+        Kept(tmp_path / "kept.db")
+
+
+def test_a_folder_that_can_not_be_made_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"can't be written to .*Check state_dir"):
+        Kept(tmp_path / "file" / "kept.db")
+
+
+def test_each_service_workspace_dataset_and_mode_has_a_file(pipe):
+    configs = [
+        {},
+        {"dataset_name": "Purchasing!"},
+        {"dataset_name": "Purchasing?"},
+        {"dataset_name": None, "dataset_id": "11111111-2222-3333-4444-555555555555"},
+        {"workspace_id": "11111111-2222-3333-4444-555555555555"},
+        {"write_mode": "append"},
+        {"api_url": "https://api.powerbigov.us"},
+    ]
+    files = {file_of(pipe.target(**changes).settings).name for changes in configs}
+    assert len(files) == len(configs)
+    assert all(name.startswith("powerbi-") for name in files)

@@ -1,0 +1,75 @@
+"""What the source holds and what a warehouse holds, in one form, so that they can be compared."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+from ifs_bi_sandbox.data.model import Property
+from ifs_bi_sandbox.data.projections import entity_set
+from tap_ifs_cloud.entities import BUILT_IN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Rows = dict[tuple[Any, ...], dict[str, Any]]
+
+
+def source_rows(database: Path, stream: str) -> Rows:
+    """The rows of a stream's entity set by key, straight from the sandbox's tables."""
+    entity = next(entity for entity in BUILT_IN if entity.name == stream)
+    facts = entity_set(entity.projection, entity.entity_set)
+    properties = {prop.name: prop for prop in facts.properties if prop.type != "Stream"}
+    if facts.state_enum:
+        properties["Objstate"] = Property("Objstate", "Enum", enum=facts.state_enum)
+    columns = ", ".join(f'"{name}"' for name in properties)
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    try:
+        rows = connection.execute(f'SELECT {columns} FROM "{facts.table}"').fetchall()
+    finally:
+        connection.close()
+    records = [
+        {name: _stored(prop, value) for (name, prop), value in zip(properties.items(), row, strict=True)}
+        for row in rows
+    ]
+    return {tuple(record[name] for name in facts.key): record for record in records}
+
+
+def warehouse_rows(path: Path, stream: str) -> Rows:
+    """The live rows of a stream's table by the same key, without the columns that the pipe adds."""
+    entity = next(entity for entity in BUILT_IN if entity.name == stream)
+    key = entity_set(entity.projection, entity.entity_set).key
+    with duckdb.connect(str(path), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        query = f'SELECT * FROM "{stream}" WHERE "_sdc_deleted_at" IS NULL'
+        table = connection.sql(query).to_arrow_table()
+    records = [{name: _loaded(value) for name, value in record.items()} for record in table.to_pylist()]
+    records = [{name: value for name, value in record.items() if not name.startswith("_")} for record in records]
+    by_key = {tuple(record[name] for name in key): record for record in records}
+    assert len(by_key) == len(records), f"{stream} holds a key twice"
+    return by_key
+
+
+def _stored(prop: Property, value: Any) -> Any:
+    if value is None:
+        return None
+    if prop.type == "Decimal":
+        return Decimal(value)
+    if prop.type == "Boolean":
+        return bool(value)
+    if prop.type == "DateTimeOffset":
+        return f"{value}Z"
+    return value
+
+
+def _loaded(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, date):
+        return value.isoformat()
+    return value

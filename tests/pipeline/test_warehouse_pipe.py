@@ -1,0 +1,148 @@
+"""The warehouse equals the source, whatever happens on the way."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from ifs_bi_sandbox.data.changes import a_day_of_business
+from ifs_bi_sandbox.faults import preset
+from pipeline.source import source_rows, warehouse_rows
+from tap_ifs_cloud.entities import BUILT_IN
+
+STREAMS = [entity.name for entity in BUILT_IN]
+TIMESTAMP_STREAMS = ["gl_voucher_rows", "purchase_order_lines", "purchase_orders"]
+
+
+def differing(pipeline, streams=STREAMS) -> list[str]:
+    return [s for s in streams if warehouse_rows(pipeline.warehouse, s) != source_rows(pipeline.box.world.database, s)]
+
+
+def test_every_stream_arrives_digit_for_digit(pipeline):
+    pipeline.pump()
+    assert differing(pipeline) == []
+    assert all(source_rows(pipeline.box.world.database, stream) for stream in STREAMS)
+
+
+def test_a_second_pull_of_an_unchanged_source_moves_no_row_of_a_timestamp_stream_and_leaves_the_same_tables(pipeline):
+    pipeline.pump()
+    again = pipeline.pump()
+    assert {stream: len(again.records(stream)) for stream in TIMESTAMP_STREAMS} == dict.fromkeys(TIMESTAMP_STREAMS, 0)
+    assert differing(pipeline) == []
+
+
+def test_changes_arrive_and_only_changes_of_timestamp_streams_move(pipeline):
+    pipeline.pump()
+    for seed in (1, 2):
+        a_day_of_business(pipeline.box.world.database, seed)
+        moved = pipeline.pump()
+        assert differing(pipeline) == []
+        for stream in TIMESTAMP_STREAMS:
+            assert 0 < len(moved.records(stream)) < len(source_rows(pipeline.box.world.database, stream))
+
+
+def test_a_row_that_was_committed_late_is_found_by_the_lookback(pipeline):
+    pipeline.pump()
+    with closing(sqlite3.connect(pipeline.box.world.database)) as database, database:
+        database.execute(
+            "UPDATE purchase_order SET \"AuthorizeCode\" = 'LATE', "
+            "\"ChangedDate\" = strftime('%Y-%m-%dT%H:%M:%S', (SELECT max(\"ChangedDate\") FROM purchase_order), '-60 seconds') "
+            'WHERE "OrderNo" = (SELECT min("OrderNo") FROM purchase_order)'
+        )
+    moved = pipeline.pump()
+    assert [record["AuthorizeCode"] for record in moved.records("purchase_orders")] == ["LATE"]
+    assert differing(pipeline) == []
+    assert pipeline.pump().records("purchase_orders") == []
+
+
+@pytest.mark.parametrize("paging", ["client", "next_absolute", "next_relative", "silent_cap"])
+@pytest.mark.parametrize("setting", ["auto", "skip"])
+def test_every_way_of_paging_brings_everything(pipeline, paging, setting):
+    pipeline.box.world.switches.update({"paging": paging, "page_cap": 7})
+    pipeline.tap_settings |= {"paging": setting, "page_size": 11, "requests_per_minute": 100_000}
+    pipeline.box.world.switches.requests_per_minute = 0
+    pipeline.pump()
+    assert differing(pipeline) == []
+
+
+FAULTS = {
+    "throttled": {},
+    "throttled_without_retry_after": {"times": 2},
+    "unavailable": {},
+    "metadata_changed": {"path": "*Set*"},
+    "operation_timeout": {"path": "*Set*"},
+    "reset": {"skip": 3},
+    "reset_mid_body": {"path": "*GenLedVoucherRowSet*"},
+    "truncated_body": {"path": "*PurchaseOrderLineSet*"},
+    "token_revoked": {"skip": 9},
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_that_passes_costs_nothing(pipeline, name):
+    pipeline.box.world.faults.append(preset(name, **FAULTS[name]))
+    pipeline.pump()
+    assert pipeline.box.world.faults == []
+    assert differing(pipeline) == []
+
+
+def test_tokens_that_live_two_seconds_are_renewed_in_time(pipeline):
+    pipeline.box.world.switches.expires_in = 2
+    pipeline.box.world.faults.append(preset("slow", path="*CustomerOrderSet*", seconds=2.5))
+    pipeline.pump()
+    refused = [
+        request for request in pipeline.box.world.requests if request["service"] == "ifs" and request["status"] == 401
+    ]
+    assert len(refused) <= 1
+    assert differing(pipeline) == []
+
+
+def test_a_stream_that_breaks_leaves_the_others_complete_and_ends_with_1(pipeline):
+    pipeline.pump()
+    before = warehouse_rows(pipeline.warehouse, "payments")
+    pipeline.box.world.faults.append(preset("unavailable", path="*PaymentTransactionSet*", status=403, times=None))
+    a_day_of_business(pipeline.box.world.database, 1)
+    extracted = pipeline.extract()
+    assert extracted.code == 1
+    assert "payments page 1: IFS Cloud answered 403" in extracted.err
+    loaded = pipeline.load_warehouse(extracted.out)
+    assert loaded.code == 0
+    assert differing(pipeline) == ["payments"]
+    assert warehouse_rows(pipeline.warehouse, "payments") == before
+
+
+def test_a_user_that_suddenly_sees_nothing_removes_nothing(pipeline):
+    pipeline.pump()
+    pipeline.box.world.switches.allowed_companies = []
+    extracted = pipeline.pump()
+    assert "supplier_invoices is empty" in extracted.err
+    assert "Allowed Companies" in extracted.err
+    assert differing(pipeline) == []
+
+
+def test_rows_deleted_at_the_source_are_marked_and_with_hard_delete_are_gone(pipeline):
+    pipeline.warehouse_settings["hard_delete"] = True
+    pipeline.pump()
+    with closing(sqlite3.connect(pipeline.box.world.database)) as database, database:
+        database.execute("DELETE FROM customer_order_line WHERE rowid % 2 = 0")
+    pipeline.pump()
+    assert differing(pipeline) == []
+
+
+def test_a_full_refresh_finds_deletes_of_timestamp_streams_too(pipeline):
+    pipeline.pump()
+    with closing(sqlite3.connect(pipeline.box.world.database)) as database, database:
+        database.execute("DELETE FROM purchase_order_line WHERE rowid % 3 = 0")
+    pipeline.state = None
+    pipeline.pump()
+    assert differing(pipeline) == []
+
+
+def test_companies_scope_every_stream_that_is_keyed_by_company(pipeline):
+    pipeline.tap_settings["companies"] = ["20"]
+    pipeline.pump()
+    scoped = [entity.name for entity in BUILT_IN if entity.company]
+    seen = {row["Company"] for stream in scoped for row in warehouse_rows(pipeline.warehouse, stream).values()}
+    assert seen == {"20"}
+    pipeline.tap_settings["companies"] = ["10", "20"]
+    pipeline.pump()
+    assert differing(pipeline) == []
