@@ -8,6 +8,7 @@ October 2027 Microsoft will not let anybody make them again.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ifs_bi_core.errors import ConfigError, ContractBrokenError, OutcomeUnknownError
@@ -25,26 +26,20 @@ if TYPE_CHECKING:
     from target_powerbi.tables import Table
 
 
-def choose(datasets: Iterable[Dataset], name: str, known_id: str | None) -> Dataset | None:
+def named(datasets: Iterable[Dataset], name: str) -> Dataset | None:
     """The dataset of that name; None where there is none.
-
-    Args:
-        datasets: all of the workspace.
-        name: as configured.
-        known_id: the dataset that rows went to before, which may have been renamed since.
 
     Raises:
         ConfigError: two have the name.
     """
-    found = list(datasets)
-    named = [dataset for dataset in found if dataset.name == name]
-    if len(named) > 1:
-        ids = ", ".join(dataset.id for dataset in named)
+    found = [dataset for dataset in datasets if dataset.name == name]
+    if len(found) > 1:
+        ids = ", ".join(dataset.id for dataset in found)
         raise ConfigError(
-            f"The workspace has {len(named)} datasets called '{name}': {ids}. Set dataset_id to the one that is meant instead of "
+            f"The workspace has {len(found)} datasets called '{name}': {ids}. Set dataset_id to the one that is meant instead of "
             f"dataset_name, or delete the others."
         )
-    return named[0] if named else next((dataset for dataset in found if dataset.id == known_id), None)
+    return found[0] if found else None
 
 
 class PushDataset:
@@ -101,7 +96,11 @@ class PushDataset:
     def _look_up(self) -> Dataset | None:
         if self._settings.dataset_id:
             return self._api.dataset(self._settings.dataset_id)
-        return choose(self._api.datasets(), self._settings.dataset_name or "", self._kept.dataset_id)
+        found = named(self._api.datasets(), self._settings.dataset_name or "")
+        if found is None and self._kept.dataset_id is not None:
+            with suppress(ConfigError):  # no such dataset: it is gone indeed, and was not just renamed
+                return self._api.dataset(self._kept.dataset_id)
+        return found
 
     def _expect_creation(self) -> None:
         if not self._settings.manage_schema:
@@ -223,7 +222,7 @@ class PushDataset:
         try:
             made = self._api.create(name, [table.definition() for table in tables])
         except OutcomeUnknownError as error:
-            found = choose(self._api.datasets(), name, None)
+            found = named(self._api.datasets(), name)
             if found is None:
                 raise OutcomeUnknownError(
                     f"{error} No dataset of that name is there yet. Run again in some minutes."

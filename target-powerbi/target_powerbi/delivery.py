@@ -132,9 +132,8 @@ class Delivery:
 
     def _post(self, dataset_id: str, stream: str, rows: Mapping[str, Row], body: bytes) -> bool:
         """Append rows to a clean table; whether it is clean afterwards."""
-        self._kept.write(
-            stream, rows, status=Status.PENDING
-        )  # ahead: if this is the last that we do, the next run knows
+        # Ahead of the request: should this be the last that the process does, the next run knows what may be there.
+        self._kept.write(stream, rows, status=Status.PENDING)
         try:
             self._api.post_rows(dataset_id, self._name(stream), len(rows), body)
         except OutcomeUnknownError as error:
@@ -144,6 +143,7 @@ class Delivery:
             self._kept.take_back(stream, rows, status=Status.CLEAN)
             raise
         self._kept.mark(stream, Status.CLEAN)
+        self._log.info("%s: %s rows added.", stream, f"{len(rows):,}")
         return True
 
     def _rewrite(self, dataset_id: str, stream: str) -> None:

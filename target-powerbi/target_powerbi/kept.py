@@ -304,7 +304,8 @@ class Kept:
     def confirm(self) -> None:
         """Note that the state of the run leaves: its rows will not come again."""
         self._db.execute(
-            "UPDATE tables SET confirmed = coalesce((SELECT max(key) FROM kept_rows WHERE table_id = id), confirmed)"
+            "UPDATE tables SET confirmed = coalesce((SELECT max(key) FROM kept_rows WHERE table_id = id), confirmed) "
+            "WHERE json_array_length(definition, '$.keys') = 0"
         )
 
     def roll_back(self) -> None:

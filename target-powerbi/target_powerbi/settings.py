@@ -195,6 +195,8 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     Raises:
         ConfigError: a value can't be meant, contradicts another one, or asks for what this version does not do.
     """
+    defaults = {name: definition.get("default") for name, definition in SETTINGS["properties"].items()}
+    config = defaults | {name: value for name, value in config.items() if value is not None}  # null: the default
     _refuse_what_is_not_there_yet(config)
     dataset_id, dataset_name = config.get("dataset_id") or None, config.get("dataset_name") or None
     if (dataset_id is None) == (dataset_name is None):

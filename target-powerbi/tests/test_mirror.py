@@ -182,6 +182,13 @@ def test_columns_go_by_their_chosen_names_and_measures_are_sent(pipe):
     assert pipe.dataset().tables["Purchase orders"].measures.keys() == {"Total"}
 
 
+def test_a_key_needs_no_column(pipe):
+    keyless = {"orders": {"columns": {"OrderNo": {"drop": True}}}}
+    pipe.feed(pipe.schema(), *numbers(pipe, 1, 2), tables=keyless)
+    pipe.feed(pipe.schema(), pipe.order(2, 5), pipe.gone(1), tables=keyless)
+    assert pipe.rows() == [{"Amount": 5}]
+
+
 def test_misspelt_columns_of_the_setting_are_told(pipe, caplog):
     pipe.feed(pipe.schema(), tables={"orders": {"columns": {"OrdrNo": {"drop": True}}}})
     assert "tables.orders names properties it does not have: OrdrNo." in caplog.text

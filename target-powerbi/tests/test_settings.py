@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ifs_bi_core.errors import ConfigError
+from target_powerbi.settings import read_settings
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,8 @@ def test_the_tables_setting_is_read(pipe):
     }
     choice = pipe.target(tables=chosen).settings.tables["orders"]
     assert (choice.table, choice.columns["Amount"].type, choice.measures) == ("Orders", "Double", {"n": "1"})
+
+
+def test_null_is_the_default(pipe):
+    nulls = dict.fromkeys(["manage_schema", "tables", "write_mode", "dataset_id", "batch_size_rows", "api_url"])
+    assert read_settings(pipe.config | nulls) == pipe.target(api_url="https://api.powerbi.com").settings

@@ -136,7 +136,13 @@ def pipeline(tmp_path):
         yield Pipeline(box, tmp_path)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def root():
+    """The folder of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
 def run():
     """Runs a command to its end."""
     return run_command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from decimal import Decimal
@@ -11,7 +12,7 @@ import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerReader, GenericSingerWriter
 from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
 
-from ifs_bi_core.errors import ContractBrokenError
+from ifs_bi_core.errors import ContractBrokenError, OutcomeUnknownError
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -114,12 +115,24 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
             self.flush()
 
     def flush(self) -> None:
-        """Write out the block."""
+        """Write out the block.
+
+        Raises:
+            OutcomeUnknownError: nobody reads it any more.
+        """
         block, self._buffer = self._buffer, bytearray()
         out = getattr(sys.stdout, "buffer", None)
-        if out is None:  # a test's text stream
-            sys.stdout.write(block.decode())
-        else:
-            out.write(block)
-        sys.stdout.flush()
+        try:
+            if out is None:  # a test's text stream
+                sys.stdout.write(block.decode())
+            else:
+                out.write(block)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+            )  # or Python complains when it closes the stream
+            raise OutcomeUnknownError(
+                "Nobody reads the output any more: see why the next command in the pipe stopped, then run again."
+            ) from None
         self._flushed_at = self._clock()

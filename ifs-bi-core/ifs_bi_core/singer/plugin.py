@@ -29,6 +29,10 @@ class _WithoutAnnouncements(logging.Filter):
         return record.msg not in self._announcements
 
 
+class _Stopped(SystemExit):
+    """A signal ended the process. No `Exception`, because it can come anywhere, also where exceptions are caught."""
+
+
 class Plugin(PluginBase):
     """A mixin before `singer_sdk.Tap` or `singer_sdk.Target`."""
 
@@ -70,7 +74,7 @@ class Plugin(PluginBase):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Stop at once: what the destination confirmed stays confirmed, and the rest is sent again by the next run."""
         del frame
-        raise IfsBiError(
+        raise _Stopped(
             f"{self.name} was stopped by {signal.Signals(signum).name}. Run again: it goes on from the last state."
         )
 
@@ -96,11 +100,8 @@ def _exit_code(plugin: type[PluginBase], args: list[str] | None) -> int:
         )
     except (click.Abort, KeyboardInterrupt):
         return _said(log, f"{plugin.name} was interrupted. Run again: it goes on from the last state.", ExitCode.FAILED)
-    except BrokenPipeError:
-        sys.stderr.flush()
-        return _said(
-            log, "Nobody reads the output any more: see why the next command in the pipe stopped.", ExitCode.FAILED
-        )
+    except _Stopped as stop:
+        return _said(log, str(stop), ExitCode.FAILED)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else ExitCode.DONE if stop.code is None else ExitCode.FAILED
     except Exception as error:

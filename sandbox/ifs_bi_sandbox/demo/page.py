@@ -53,7 +53,7 @@ Power BI, to the cent</p>
 {_agreement(story)}
 {_changes(story)}
 {_moved(story)}
-{_next_steps()}
+{_next_steps(story)}
 </main>
 <footer><p>Made by <code>ifs-bi-sandbox demo</code> on {day_name(story.made)} at {story.made:%H:%M} UTC from generated data: scale
 {story.scale}, seed {story.seed}. No name and no amount on this page is real.</p></footer>
@@ -158,10 +158,13 @@ def _moved(story: Story) -> str:
     rows = []
     for stream in story.streams:
         key = story.replication_keys.get(stream)
-        how = f"changes, by {key}" if key else "everything"
-        rows.append(_row([stream, how], [f"{moved:,}" for moved in story.moved(stream)], "" if key else "quiet"))
-    rows.append(_row(["All streams", ""], [f"{moved:,}" for moved in story.moved_in_all()], "total"))
-    heads = [head for place in story.passages for head in (f"{place}, 1st run", "2nd run")]
+        moved = [f"{rows:,}" for rows in story.moved(stream)]
+        rows.append(_row([stream], moved, "" if key else "quiet", f"changes, by {key}" if key else ""))
+    rows.append(_row(["All streams"], [f"{rows:,}" for rows in story.moved_in_all()], "total"))
+    places = "".join(
+        f'<th scope="colgroup" colspan="2" class="number">{escape(place)}</th>' for place in story.passages
+    )
+    runs = ["1st", "2nd"] * len(story.passages)
     seconds = "; ".join(
         f"{escape(place)} {first.seconds:.1f} s, then {second.seconds:.1f} s"
         for place, (first, second) in story.passages.items()
@@ -171,32 +174,32 @@ def _moved(story: Story) -> str:
 <p class="soft">Rows that left IFS Cloud. {count(number, "stream goes", "streams go")} on from a bookmark: their second run moved
 what had changed since. The others have nothing to go by and are read whole, which is how rows that are gone at the
 source are found. A run took: {seconds}.</p>
-{_table("Rows by stream and run", ["Stream", "Reads"], heads, rows)}</section>
+{_table("Rows by stream and run of its pipe", ["Stream"], runs, rows, f"<tr><td></td>{places}</tr>")}</section>
 """
 
 
-def _next_steps() -> str:
+def _next_steps(story: Story) -> str:
     settings = "".join(
         f"<dt>{' '.join(f'<code>{name}</code>' for name in names)}</dt><dd>{escape(what)}</dd>"
         for names, what in REAL_SYSTEMS
     )
+    commands = "\n".join(story.commands)
     return f"""<section aria-labelledby="next"><h2 id="next">Your own systems</h2>
 <p class="soft">Copy <code>.env.example</code> to <code>.env</code> in the folder of the clone and fill in:</p>
 <dl class="settings">{settings}</dl>
-<pre><code>meltano install
-meltano --environment=prod run tap-ifs-cloud target-looker-warehouse
-meltano --environment=prod run tap-ifs-cloud target-powerbi</code></pre></section>
+<pre><code>{escape(commands)}</code></pre></section>
 """
 
 
-def _table(caption: str, texts: Sequence[str], numbers: Sequence[str], rows: Sequence[str]) -> str:
+def _table(caption: str, texts: Sequence[str], numbers: Sequence[str], rows: Sequence[str], above: str = "") -> str:
+    """A table with columns of texts and of numbers; ``above`` is a row over its heads."""
     heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in texts)
     heads += "".join(f'<th scope="col" class="number">{escape(head)}</th>' for head in numbers)
     long = " long" if len(rows) > LONG_TABLE else ""
     label = escape(caption)
     return (
         f'<div class="wide{long}" tabindex="0" role="group" aria-label="{label}"><table><caption>{label}</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f"<thead>{above}<tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
@@ -205,8 +208,12 @@ def _unit(name: str, columns: int) -> str:
     return f'<tr class="unit"><th scope="rowgroup" colspan="{columns}">{escape(name)}</th></tr>'
 
 
-def _row(texts: Sequence[str], numbers: Iterable[str], kind: str = "") -> str:
+def _row(texts: Sequence[str], numbers: Iterable[str], kind: str = "", remark: str = "") -> str:
+    """A row with a class of its own, and a remark below its first text."""
     first, *others = texts
-    cells = f'<th scope="row">{escape(first)}</th>' + "".join(f"<td>{escape(text)}</td>" for text in others)
+    below = f" <small>{escape(remark)}</small>" if remark else ""
+    cells = f'<th scope="row">{escape(first).replace("_", "_<wbr>")}{below}</th>' + "".join(
+        f"<td>{escape(text)}</td>" for text in others
+    )
     cells += "".join(f'<td class="number">{number}</td>' for number in numbers)
     return f'<tr class="{kind}">{cells}</tr>' if kind else f"<tr>{cells}</tr>"

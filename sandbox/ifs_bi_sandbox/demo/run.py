@@ -17,7 +17,7 @@ from ifs_bi_sandbox.demo.page import page
 from ifs_bi_sandbox.demo.places import Control, power_bi, warehouse
 from ifs_bi_sandbox.demo.story import PLACES, POWER_BI, REAL_SYSTEMS, SOURCE, WAREHOUSE, Story, events
 from ifs_bi_sandbox.demo.wording import count, day_name, money
-from ifs_bi_sandbox.demo.workspace import make_folder, make_project, process_environment
+from ifs_bi_sandbox.demo.workspace import check_checkout, make_folder, make_project, process_environment, sole_use
 from ifs_bi_sandbox.servers import SERVERS, TODAY, Sandbox
 
 if TYPE_CHECKING:
@@ -62,17 +62,19 @@ class Demo:
         """Run it.
 
         Raises:
-            DemoError: a pipe failed, or a place disagrees with the source.
+            DemoError: the root is no checkout, the folder can't be used, a pipe failed, or a place disagrees with the source.
         """
-        make_folder(self.folder)
-        screen.step("The sandbox starts")
+        check_checkout(self.root)
         with ExitStack() as running:
+            running.enter_context(sole_use(self.folder))
+            make_folder(self.folder)
+            screen.step("The sandbox starts")
             with screen.working(f"data for a company group, about {self.scale:,} rows"):
                 sandbox = running.enter_context(Sandbox(scale=self.scale, seed=self.seed, today=self.today))
             for name, url in sandbox.addresses.items():
                 screen.say(f"{url}  {SERVERS[name]}")
             story = self._story(sandbox, screen)
-        self._show(story, screen)
+            self._show(story, screen)
 
     def _story(self, sandbox: Sandbox, screen: Screen) -> Story:
         """Move the rows, twice, and compute the figures."""
@@ -107,6 +109,7 @@ class Demo:
             passages={place: (first[place], second[place]) for place in PLACES},
             replication_keys=meltano.replication_keys(PLACES[WAREHOUSE]),
             changes=changes,
+            meltano=self._shown(self.program),
         )
 
     def _meltano(self, sandbox: Sandbox) -> Meltano:
@@ -132,30 +135,28 @@ class Demo:
         screen.moved(story)
         screen.step("The report")
         for place in PLACES:
-            _check(story.reports[SOURCE], story.reports[place], place)
+            check_agreement(story.reports[SOURCE], story.reports[place], place)
         screen.figures(story)
         screen.agreement(story)
         file = self.folder / PAGE
         file.write_text(page(story), encoding="utf-8")
+        screen.pause()
         screen.say(f"The same as a page, with charts: {file.resolve().as_uri()}")
         screen.say(f"The warehouse: {self._shown(self.folder / WAREHOUSE_FILE)}, a DuckDB file")
         screen.ending("Your own systems: copy .env.example to .env and fill in", REAL_SYSTEMS)
-        program = self._shown(self.program)
-        screen.commands(
-            [
-                f"{program} install",
-                f"{program} --environment=prod run {TAP} {PLACES[WAREHOUSE]}",
-                f"{program} --environment=prod run {TAP} {PLACES[POWER_BI]}",
-            ]
-        )
+        screen.commands(story.commands)
 
     def _shown(self, file: Path) -> str:
         """A path as short as it can be said in the root."""
         return str(file.relative_to(self.root)) if file.is_relative_to(self.root) else str(file)
 
 
-def _check(expected: Report, found: Report, place: str) -> None:
-    """Raise a DemoError that names what differs, unless nothing does."""
+def check_agreement(expected: Report, found: Report, place: str) -> None:
+    """Make sure that a place gives what the source gives, to the last digit.
+
+    Raises:
+        DemoError: it doesn't; names what differs.
+    """
     differing = differences(expected, found)
     if not differing:
         return

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ifs_bi_sandbox.demo.figures import FIGURES, OPEN_ORDERS, OUTSTANDING, units
+from ifs_bi_sandbox.demo.meltano import TAP
 from ifs_bi_sandbox.demo.wording import month_name
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Story:
         passages: by place, the first run of its pipe and the one after the changes.
         replication_keys: by stream, for those that go on from a bookmark.
         changes: how often each thing happened in the source between the two runs.
+        meltano: how to call Meltano in the folder of the clone.
     """
 
     today: date
@@ -76,6 +78,7 @@ class Story:
     passages: Mapping[str, tuple[Passage, Passage]]
     replication_keys: Mapping[str, str]
     changes: Mapping[str, int]
+    meltano: str
 
     @property
     def report(self) -> Report:
@@ -87,6 +90,12 @@ class Story:
         """The streams that moved rows: those that go on from a bookmark first."""
         names = {stream for runs in self.passages.values() for run in runs for stream in run.rows}
         return sorted(names, key=lambda stream: (stream not in self.replication_keys, stream))
+
+    @property
+    def commands(self) -> list[str]:
+        """What to type for real systems."""
+        runs = [f"{self.meltano} --environment=prod run {TAP} {target}" for target in PLACES.values()]
+        return [f"{self.meltano} install", *runs]
 
     def moved(self, stream: str) -> list[int]:
         """Rows of a stream by place: first run, second run."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 BETWEEN_LINES = 10  # seconds between two lines of progress where nothing can be written over
 MOST_ROWS = 10  # of one unit of a figure
-WIDTH = 100  # characters of a line where nobody says how many there are
+WIDTH = 110  # characters of a line where nobody says how many there are
 
 
 def console() -> Console:
@@ -58,6 +58,10 @@ class Screen:
     def say(self, sentence: str) -> None:
         """One line below the step."""
         self._print(Text(f"  {sentence}"))
+
+    def pause(self) -> None:
+        """An empty line."""
+        self._console.print()
 
     @contextmanager
     def working(self, what: str) -> Iterator[Callable[[str], None]]:

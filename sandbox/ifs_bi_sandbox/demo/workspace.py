@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ifs_bi_sandbox.demo.errors import DemoError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 MARK = ".made-by-ifs-bi-sandbox-demo"
 PACKAGES = ("ifs-bi-core", "tap-ifs-cloud", "target-looker-warehouse", "target-powerbi")
@@ -32,31 +34,54 @@ FOREIGN = (
 """Beginnings of variables that would lead Meltano or a plugin elsewhere: to a real system, to another project or Python."""
 
 
+def check_checkout(root: Path) -> None:
+    """Make sure that ``root`` has what the demo needs.
+
+    Raises:
+        DemoError: it is no checkout of the project.
+    """
+    missing = [name for name in ("meltano.yml", *PACKAGES) if not (root / name).exists()]
+    if missing:
+        raise DemoError(f"{root} has no {', '.join(missing)}. Run the demo in the folder of the clone.")
+
+
+@contextmanager
+def sole_use(folder: Path) -> Iterator[None]:
+    """Keep other demos out of the folder while the block runs.
+
+    Raises:
+        DemoError: another demo works there.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with this process, however it ends
+        except OSError:
+            raise DemoError(f"Another demo is at work in {folder}. Wait for its end, then run again.") from None
+        yield
+
+
 def make_folder(folder: Path) -> None:
     """Make an empty folder; what an earlier demo left there goes.
 
     Raises:
-        DemoError: something else is there. It stays as it is.
+        DemoError: something else is there, which stays as it is; or what is there can't be deleted.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise DemoError(f"{folder} is no folder of the demo's. Move it away, then run again.")
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARK).is_file():
             raise DemoError(f"{folder} holds files that no demo made. Move them away, then run again.")
-        shutil.rmtree(folder)
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise DemoError(f"can't empty {folder}: {error}. Is something still using it?") from None
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).write_text("ifs-bi-sandbox demo deletes this folder when it starts.\n")
 
 
 def make_project(root: Path, folder: Path, environment: Mapping[str, str]) -> None:
-    """Make a Meltano project in ``folder`` of the one in ``root``, with ``environment`` as its .env.
-
-    Raises:
-        DemoError: ``root`` is no checkout of the project.
-    """
-    missing = [name for name in ("meltano.yml", *PACKAGES) if not (root / name).exists()]
-    if missing:
-        raise DemoError(f"{root} has no {', '.join(missing)}. Run the demo in the folder of the clone.")
+    """Make a Meltano project in ``folder`` of the one in ``root``, with ``environment`` as its .env."""
     definition = (root / "meltano.yml").read_text()
     (folder / "meltano.yml").write_text(at_home(definition, os.path.relpath(root, folder)))
     (folder / ".env").write_text("".join(f'{name}="{value}"\n' for name, value in environment.items()))
