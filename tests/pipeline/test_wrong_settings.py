@@ -72,6 +72,27 @@ def test_a_missing_setting_is_named(tmp_path, run, command):
     one_sentence(run(command, "--config", path, cwd=tmp_path), 2, "'client_id' is a required property")
 
 
+ENVIRONMENT = {
+    "TAP_IFS_CLOUD_BASE_URL": "http://127.0.0.1:9",
+    "TAP_IFS_CLOUD_REALM": "r",
+    "TAP_IFS_CLOUD_CLIENT_ID": "c",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code", "part"),
+    [
+        ("RETRY_LIMIT_SECONDS", "0.5", 1, "127.0.0.1:9 can't be reached"),
+        ("RETRY_LIMIT_SECONDS", "soon", 2, "TAP_IFS_CLOUD_"),
+        ("PAGE_SIZE", "many", 2, "TAP_IFS_CLOUD_"),
+        ("PAGE_SIZE", "6000", 2, "6000 is greater than the maximum of 5000"),
+    ],
+)
+def test_settings_in_the_environment_are_read_and_checked_like_those_of_a_file(tmp_path, run, name, value, code, part):
+    environ = {**ENVIRONMENT, "TAP_IFS_CLOUD_CLIENT_SECRET": "not-the-secret", f"TAP_IFS_CLOUD_{name}": value}
+    one_sentence(run("tap-ifs-cloud", "--config", "ENV", cwd=tmp_path, **environ), code, part)
+
+
 @pytest.mark.parametrize("option", ["--catalog", "--state"])
 def test_a_catalog_or_state_that_cannot_be_read_is_named(pipeline, option):
     broken = pipeline.folder / "broken.json"

@@ -42,7 +42,7 @@ class Plugin(PluginBase):
     def __init__(self, *, config: Any = None, parse_env_config: bool = False, **kwargs: Any) -> None:
         given = dict(config or {})
         if parse_env_config:
-            given.update(self._env_var_config)
+            given |= self._from_environment()
         resolved = resolve(given)
         self.append_builtin_config(self.config_jsonschema)
         register_secrets(resolved, self.config_jsonschema)
@@ -54,6 +54,18 @@ class Plugin(PluginBase):
             super().__init__(config=resolved, **kwargs)
         except ConfigValidationError as error:
             raise ConfigError(f"{self.name} is configured wrongly: {'; '.join(error.errors)}.") from None
+
+    @classmethod
+    def _from_environment(cls) -> dict[str, Any]:
+        """The settings that environment variables carry; the SDK leaves numbers with decimals as text."""
+        try:
+            found = cls._env_var_config
+            properties = cls.config_jsonschema["properties"]
+            return {name: float(v) if "number" in properties[name]["type"] else v for name, v in found.items()}
+        except ValueError as error:
+            raise ConfigError(
+                f"An environment variable {cls._env_var_prefix}… does not hold what its setting needs: {error}."
+            ) from None
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
