@@ -1,4 +1,4 @@
-"""`make bench`: rows a second, CPU and peak memory of the tap and of the warehouse target, at 10,000 and at 500,000 rows.
+"""`make bench`: rows a second, CPU and peak memory of the tap and of both targets, at 10,000 and at 500,000 rows.
 
 Each case runs as the command a user runs. The loaded table is compared with the source (rows and a sum of decimals); a case
 that loads something else ends the bench with 1 and prints no figure.
@@ -15,14 +15,15 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
+from ifs_bi_sandbox.servers import Sandbox
 from pages import expected_total, page_server
 
 BIN = Path(sys.executable).parent
 SIZES = (10_000, 500_000)
-_MEGABYTE = 1024  # ru_maxrss counts kilobytes on Linux
-_LIMIT = 1.25  # memory that grows by a quarter while the rows grow fiftyfold is not flat
+_IN_FLIGHT_MB = 64  # 10,000 rows fill one batch once; 500,000 keep one arriving while the last one leaves
 
 
 @dataclass(frozen=True)
@@ -46,35 +47,57 @@ class Figure:
 
 def run(command: str, rows: int, arguments: list[str], stdin: Path | None, stdout: Path) -> Figure:
     """Run a command to its end and take its time and memory from the kernel."""
+    taken = stdout.with_suffix(".taken")
+    measured = [sys.executable, str(Path(__file__).with_name("measure.py")), str(taken), str(BIN / command), *arguments]
     with stdout.open("wb") as out, (stdin or Path(os.devnull)).open("rb") as given:
-        begun = time.perf_counter()
-        process = subprocess.Popen([str(BIN / command), *arguments], stdin=given, stdout=out, stderr=subprocess.PIPE)
-        said = process.stderr.read() if process.stderr else b""
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - begun
-    if status:
-        sys.exit(f"{command} ended with {os.waitstatus_to_exitcode(status)}:\n{said.decode()[-2000:]}")
-    return Figure(command, rows, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / _MEGABYTE)
+        ran = subprocess.run(measured, stdin=given, stdout=out, stderr=subprocess.PIPE, check=False)
+    if ran.returncode:
+        sys.exit(f"{command} ended with {ran.returncode}:\n{ran.stderr.decode()[-2000:]}")
+    return Figure(command, rows, **json.loads(taken.read_text()))
 
 
-def case(rows: int, folder: Path) -> list[Figure]:
-    """Read ``rows`` rows with the tap into a file, and load that file."""
-    lines, warehouse = folder / f"{rows}.jsonl", folder / f"{rows}.duckdb"
-    tap_config, target_config = folder / "tap.json", folder / "target.json"
+def case(rows: int, folder: Path, box: Sandbox) -> list[Figure]:
+    """Read ``rows`` rows with the tap into a file, and load that file into both targets."""
+    lines = folder / f"{rows}.jsonl"
     with page_server(rows) as address:
         entity = {"name": "order_lines", "projection": "Bench", "entity_set": "OrderLineSet"}
         settings = {"base_url": address, "realm": "bench", "client_id": "bench", "client_secret": "bench-secret"}
-        tap_config.write_text(
-            json.dumps(settings | {"entities": [entity], "streams": ["order_lines"], "requests_per_minute": 1e6})
+        settings |= {"entities": [entity], "streams": ["order_lines"], "requests_per_minute": 1e6}
+        tap = run("tap-ifs-cloud", rows, config(folder, settings), None, lines)
+    expected = (rows, expected_total(rows))
+
+    file = folder / f"{rows}.duckdb"
+    settings = {"warehouse_url": f"duckdb:///{file}"}
+    warehouse = run("target-looker-warehouse", rows, config(folder, settings), lines, folder / "state")
+    with duckdb.connect(str(file), read_only=True) as connection:
+        agree(
+            "the warehouse", connection.execute('SELECT count(*), sum("Amount0") FROM order_lines').fetchone(), expected
         )
-        tap = run("tap-ifs-cloud", rows, ["--config", str(tap_config)], None, lines)
-    target_config.write_text(json.dumps({"warehouse_url": f"duckdb:///{warehouse}"}))
-    target = run("target-looker-warehouse", rows, ["--config", str(target_config)], lines, folder / "state")
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
-        loaded = connection.execute('SELECT count(*), sum("Amount0") FROM order_lines').fetchone()
-    if loaded != (rows, expected_total(rows)):
-        sys.exit(f"{rows} rows: the warehouse holds {loaded}, the source {(rows, expected_total(rows))}")
-    return [tap, target]
+
+    env = box.environment()
+    names = ("tenant_id", "client_id", "client_secret", "workspace_id", "authority_host", "api_url")
+    settings = {name: env[f"POWERBI_{name.upper()}"] for name in names}
+    settings |= {"dataset_name": f"Bench {rows}", "state_dir": str(folder / "kept")}
+    powerbi = run("target-powerbi", rows, config(folder, settings), lines, folder / "state")
+    (dataset,) = [found for found in box.world.powerbi.values() if found.name == f"Bench {rows}"]
+    held = dataset.tables["order_lines"]
+    amount = list(held.columns).index("Amount0")
+    agree("Power BI", (len(held.rows), sum(row[amount] for row in held.rows)), expected)
+    box.world.powerbi.clear()
+    return [tap, warehouse, powerbi]
+
+
+def config(folder: Path, settings: dict[str, Any]) -> list[str]:
+    """A configuration file, as arguments of a command."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(settings))
+    return ["--config", str(path)]
+
+
+def agree(place: str, loaded: tuple[Any, ...] | None, expected: tuple[Any, ...]) -> None:
+    """End the bench where something else was loaded than the source holds."""
+    if loaded != expected:
+        sys.exit(f"{place} holds {loaded}, the source {expected}")
 
 
 def main() -> int:
@@ -83,14 +106,14 @@ def main() -> int:
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
     )
     print(f"{'command':<26}{'rows':>9}{'rows/s':>12}{'CPU s / 1M':>14}{'peak MB':>10}")
-    with tempfile.TemporaryDirectory() as folder:
-        figures = [figure for rows in SIZES for figure in case(rows, Path(folder))]
+    with tempfile.TemporaryDirectory() as folder, Sandbox(scale=300) as box:
+        figures = [figure for rows in SIZES for figure in case(rows, Path(folder), box)]
     for figure in figures:
         print(figure.line)
     Path("build").mkdir(exist_ok=True)
     Path("build/bench.json").write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
     small, large = ({f.command: f.peak_mb for f in figures if f.rows == rows} for rows in SIZES)
-    grown = [name for name in small if large[name] > _LIMIT * small[name]]
+    grown = [name for name in small if large[name] > small[name] + _IN_FLIGHT_MB]
     for name in grown:
         print(f"{name}: peak memory grew from {small[name]:.0f} to {large[name]:.0f} MB")
     return 1 if grown else 0

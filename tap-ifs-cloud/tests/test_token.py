@@ -46,9 +46,10 @@ def test_client_and_secret_travel_in_the_body_alone():
     ],
 )
 def test_any_other_answer_is_an_error_that_says_what_to_check(answer, error, sentence):
-    with requests_mock.Mocker() as service, pytest.raises(error, match=sentence) as caught:
+    with requests_mock.Mocker() as service:
         service.post(URL, **answer)
-        token_fetcher(CLIENT, transport())()
+        with pytest.raises(error, match=sentence) as caught:
+            token_fetcher(CLIENT, transport())()
     assert "p&ss" not in str(caught.value)
 
 
