@@ -5,10 +5,12 @@ Secrets are registered where they are resolved (`ifs_bi_core.settings`) and wher
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import re
 import threading
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 REPLACEMENT = "[redacted]"
 
@@ -23,27 +25,57 @@ _TOKEN_SHAPES = (
 
 
 class Redactor:
-    """Replaces registered secrets, in plain and URL-encoded form, and everything shaped like a token."""
+    """Replaces registered secrets, in every form that `forms` knows, and everything shaped like a token."""
 
     def __init__(self) -> None:
-        self._secrets: set[str] = set()
+        # Longest first, because a secret may contain another one. A loop of str.replace over 60 forms costs 3 µs for a
+        # line of a log and 6 ms for a megabyte. One regex alternation of them costs 10 µs and 49 ms, and with 1,500 forms
+        # of tokens more than a second to compile.
+        self._forms: tuple[str, ...] = ()
         self._lock = threading.Lock()
 
     def register(self, secret: str | None) -> None:
-        """Remember ``secret``; values shorter than four characters are left alone."""
-        if secret and len(secret) >= _SHORTEST:
-            with self._lock:
-                self._secrets |= {secret, quote(secret, safe=""), quote_plus(secret)}
+        """Remember ``secret`` and, where it is a URL, the password in it; under four characters it is left alone."""
+        if not secret or len(secret) < _SHORTEST:
+            return
+        with self._lock:
+            known = set(self._forms)
+            if secret not in known:
+                self._forms = tuple(sorted(known | forms(secret), key=len, reverse=True))
+        if password := _password(secret):
+            self.register(password)
+            self.register(unquote(password))
 
     def redact(self, text: str) -> str:
         """The text without secrets."""
-        with self._lock:
-            known = sorted(self._secrets, key=len, reverse=True)  # a secret may contain another one
-        for secret in known:
-            text = text.replace(secret, REPLACEMENT)
+        for form in self._forms:
+            text = text.replace(form, REPLACEMENT)
         text = _TOKEN_SHAPES[0].sub(rf"\1 {REPLACEMENT}", text)
         text = _TOKEN_SHAPES[1].sub(REPLACEMENT, text)
         return _TOKEN_SHAPES[2].sub(rf"\1\2{REPLACEMENT}", text)
+
+
+def forms(secret: str) -> set[str]:
+    """The ways in which ``secret`` stands in text: plain, URL-encoded, base64 (both alphabets) and escaped in JSON."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    return {
+        secret,
+        quote(raw, safe=""),
+        quote(raw),
+        quote_plus(raw),
+        base64.b64encode(raw).decode().rstrip("="),  # padding tells nothing and is not always there
+        base64.urlsafe_b64encode(raw).decode().rstrip("="),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+    }
+
+
+def _password(address: str) -> str | None:
+    """The password in a URL as it is written there; a driver's error names it without the rest of the URL."""
+    try:
+        return urlsplit(address).password if "://" in address else None
+    except ValueError:  # brackets that are no IPv6 address
+        return None
 
 
 REDACTOR = Redactor()

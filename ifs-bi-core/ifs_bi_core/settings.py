@@ -1,13 +1,15 @@
 """Settings as people write them: references to secrets are resolved, addresses are checked.
 
-A string ``env:NAME`` anywhere in a configuration stands for the environment variable ``NAME``, so that the file which
-Meltano writes beside a running plugin (mode 0644) holds no secret.
+A string ``env:NAME`` anywhere in a configuration stands for the environment variable ``NAME``, and ``vault:NAME`` for the
+secret ``NAME`` of the vault (`ifs_bi_core.vault`), so that the file which Meltano writes beside a running plugin (mode
+0644) holds no secret. A variable may hold ``vault:NAME`` in turn, so that Meltano's ``.env`` holds none either.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,8 @@ from ifs_bi_core.redaction import REDACTOR
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ifs_bi_core.vault.store import Contents
+
 _ENV = "env:"
 _VAULT = "vault:"
 
@@ -24,34 +28,61 @@ _VAULT = "vault:"
 def resolve(config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """The configuration with every reference replaced by what it stands for, at any depth.
 
+    The vault is that of the setting ``state_dir``, or the file that the environment variable ``IFS_BI_VAULT`` names. It is read
+    once, and only where a reference names it. What comes out of it is final, even where it looks like a reference.
+
     Raises:
-        ConfigError: a variable is not set, or a reference names the vault, which this version does not have.
+        ConfigError: a variable is not set, the vault does not hold a name, or it can't be opened.
     """
-    return {name: _resolved(name, value, environ) for name, value in config.items()}
+    references = _References(environ, config.get("state_dir"))
+    return {name: references.resolved(name, value) for name, value in config.items()}
 
 
-def _resolved(where: str, value: Any, environ: Mapping[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {name: _resolved(f"{where}.{name}", inner, environ) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_resolved(f"{where}[{i}]", inner, environ) for i, inner in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-    if value.startswith(_VAULT):
-        raise ConfigError(
-            f"Setting '{where}' refers to the vault ({value}), which this version does not have. "
-            f"Put the value into an environment variable and write env:NAME instead."
-        )
-    if value.startswith(_ENV):
-        name = value.removeprefix(_ENV)
-        if not environ.get(name):
+class _References:
+    """What references stand for in one environment and one vault."""
+
+    def __init__(self, environ: Mapping[str, str], state_dir: Any) -> None:
+        self._environ = environ
+        self._state_dir = state_dir
+
+    def resolved(self, where: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self.resolved(f"{where}.{name}", inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self.resolved(f"{where}[{i}]", inner) for i, inner in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        said = self._variable(where, value.removeprefix(_ENV)) if value.startswith(_ENV) else value
+        if said.startswith(_VAULT):
+            return self._secret(where, said.removeprefix(_VAULT))
+        if said is not value:
+            REDACTOR.register(said)
+        return said
+
+    def _variable(self, where: str, name: str) -> str:
+        value = self._environ.get(name)
+        if not value:
             raise ConfigError(
                 f"Setting '{where}' refers to the environment variable {name}, which is not set. "
                 f"Set it, for example in the .env file beside meltano.yml, then run again."
             )
-        REDACTOR.register(environ[name])
-        return environ[name]
-    return value
+        return value
+
+    def _secret(self, where: str, name: str) -> str:
+        try:
+            return self._vault.secret(name)
+        except ConfigError as error:
+            raise ConfigError(f"Setting '{where}' refers to the vault ({_VAULT}{name}). {error}") from None
+
+    @cached_property
+    def _vault(self) -> Contents:
+        # Here and not above: who has no vault needn't wait for cryptography to load.
+        from ifs_bi_core.vault.store import Vault  # noqa: PLC0415 - the reason is the line above
+
+        folder = self._state_dir
+        if isinstance(folder, str) and folder.startswith(_ENV):
+            folder = self._variable("state_dir", folder.removeprefix(_ENV))
+        return Vault.within(folder, self._environ).read()
 
 
 def register_secrets(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The policies and their order."""
 
 import pytest
-from ifs_bi_core.errors import NotSentError, OutcomeUnknownError
+from ifs_bi_core.errors import ConfigError, NotSentError, OutcomeUnknownError, ThrottledError, UnavailableError
 from ifs_bi_core.http.client import Surroundings, client
 from ifs_bi_core.http.limits import SlidingWindow
 from ifs_bi_core.http.message import Request, Response, case_insensitive
@@ -28,7 +28,7 @@ class Service:
 class Surrounded:
     """A service behind all policies, in virtual time."""
 
-    def __init__(self, *script: Response | Exception, limit: int = 100) -> None:
+    def __init__(self, *script: Response | Exception, limit: int = 100, fetch=None) -> None:
         self.service = Service(*script)
         self.attempts: list[Attempt] = []
         self.slept: list[float] = []
@@ -40,14 +40,14 @@ class Surrounded:
             self.slept.append(seconds)
             now[0] += seconds
 
-        def fetch() -> Token:
+        def first_come() -> Token:
             self.tokens += 1
             return Token(f"token-{self.tokens}", 3600)
 
         window = SlidingWindow(limit, clock=lambda: now[0], sleep=sleep)
         self.send = client(
             self.service,
-            tokens=TokenSource(fetch, clock=lambda: now[0]),
+            tokens=TokenSource(fetch or first_come, clock=lambda: now[0]),
             limiter=window,
             rules=RetryRules(),
             observe=self.attempts.append,
@@ -126,3 +126,46 @@ def test_the_audit_is_told_sizes_and_the_service_s_request_id_but_no_token():
     (attempt,) = around.attempts
     assert (attempt.sent_bytes, attempt.received_bytes, attempt.request_id) == (4, 4, "abc")
     assert "token" not in repr(attempt)
+
+
+OUTAGES = [NotSentError("refused"), OutcomeUnknownError("reset"), UnavailableError("503"), ThrottledError("429")]
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_a_sign_in_that_failed_says_that_the_request_was_not_sent(outage):
+    script = [outage, Token("t", 60)]
+
+    def fetch() -> Token:
+        step = script.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    around = Surrounded(answer(200), fetch=fetch)
+    assert around.send(POST).status == 200
+    assert len(around.service.asked) == 1
+
+
+def test_a_sign_in_is_tried_as_often_as_a_request_and_not_as_often_for_each_try():
+    asked = []
+
+    def fetch() -> Token:
+        asked.append(1)
+        raise OutcomeUnknownError("silence")
+
+    around = Surrounded(fetch=fetch)
+    with pytest.raises(NotSentError, match="silence"):
+        around.send(POST)
+    assert len(asked) == RetryRules().attempts
+
+
+def test_refused_credentials_are_not_tried_again():
+    asked = []
+
+    def fetch() -> Token:
+        asked.append(1)
+        raise ConfigError("wrong secret")
+
+    with pytest.raises(ConfigError, match="wrong secret"):
+        Surrounded(fetch=fetch).send(GET)
+    assert len(asked) == 1

@@ -13,7 +13,6 @@ from ifs_bi_core.errors import ContractBrokenError, OutcomeUnknownError
 from ifs_bi_core.http.client import REAL, client
 from ifs_bi_core.http.limits import SlidingWindow
 from ifs_bi_core.http.message import Request, Response
-from ifs_bi_core.http.policies import with_retry
 from ifs_bi_core.http.retry import RetryRules
 from ifs_bi_core.http.tokens import TokenSource
 from ifs_bi_core.http.transport import transport
@@ -72,12 +71,9 @@ class IfsCloud:
         self._foreign_link_told = False
         wire = transport(requests.Session(), timeout_seconds=timeout_seconds)
         rules = RetryRules(limit_seconds=retry_limit_seconds)
-        sign_in = with_retry(
-            wire, rules, sleep=surroundings.sleep, clock=surroundings.clock, chance=surroundings.chance
-        )
         self._send = client(
             wire,
-            tokens=TokenSource(token_fetcher(credentials, sign_in)),
+            tokens=TokenSource(token_fetcher(credentials, wire)),
             limiter=SlidingWindow(requests_per_minute),
             rules=rules,
             observe=observe,

@@ -65,21 +65,23 @@ def test_every_way_of_paging_brings_everything(pipeline, paging, setting):
 
 
 FAULTS = {
-    "throttled": {},
-    "throttled_without_retry_after": {"times": 2},
-    "unavailable": {},
-    "metadata_changed": {"path": "*Set*"},
-    "operation_timeout": {"path": "*Set*"},
-    "reset": {"skip": 3},
-    "reset_mid_body": {"path": "*GenLedVoucherRowSet*"},
-    "truncated_body": {"path": "*PurchaseOrderLineSet*"},
-    "token_revoked": {"skip": 9},
+    "throttled": preset("throttled"),
+    "throttled without Retry-After": preset("throttled_without_retry_after", times=2),
+    "unavailable": preset("unavailable"),
+    "sign-in unavailable": preset("unavailable", service="token"),
+    "sign-in reset": preset("reset", service="token"),
+    "metadata changed": preset("metadata_changed", path="*Set*"),
+    "operation timeout": preset("operation_timeout", path="*Set*"),
+    "reset": preset("reset", skip=3),
+    "reset in the middle of a body": preset("reset_mid_body", path="*GenLedVoucherRowSet*"),
+    "truncated body": preset("truncated_body", path="*PurchaseOrderLineSet*"),
+    "token revoked": preset("token_revoked", skip=9),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_that_passes_costs_nothing(pipeline, name):
-    pipeline.box.world.faults.append(preset(name, **FAULTS[name]))
+    pipeline.box.world.faults.append(FAULTS[name])
     pipeline.pump()
     assert pipeline.box.world.faults == []
     assert differing(pipeline) == []

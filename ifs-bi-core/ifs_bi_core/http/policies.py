@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ifs_bi_core.errors import IfsBiError
+from ifs_bi_core.errors import IfsBiError, NotSentError, OutcomeUnknownError, ThrottledError, UnavailableError
 from ifs_bi_core.http.retry import RetryRules, next_wait
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ def with_auth(
     """
 
     def authorized(request: Request) -> Response:
-        token = tokens.get()
+        token = _token(tokens.get)
         response = send(_bearing(request, token))
         if not refused(response):
             return response
-        renewed = tokens.replace(token)
+        renewed = _token(lambda: tokens.replace(token))
         before_again()
         return send(_bearing(request, renewed))
 
@@ -138,6 +138,18 @@ def with_retry(
             sleep(wait)
 
     return retried
+
+
+def _token(fetch: Callable[[], str]) -> str:
+    """A token. Whatever happened to the sign-in, the request itself was not sent: the one retry outside may try both again.
+
+    Raises:
+        NotSentError: the token service can't be reached, does not answer, or can't work.
+    """
+    try:
+        return fetch()
+    except (NotSentError, OutcomeUnknownError, ThrottledError, UnavailableError) as error:
+        raise NotSentError(str(error)) from error
 
 
 def _bearing(request: Request, token: str) -> Request:

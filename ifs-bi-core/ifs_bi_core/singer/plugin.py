@@ -8,16 +8,18 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import click
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
 
-from ifs_bi_core.errors import ConfigError, ExitCode, IfsBiError
-from ifs_bi_core.redaction import REDACTOR, redact_logs
+from ifs_bi_core.errors import ConfigError
+from ifs_bi_core.process import exit_code
+from ifs_bi_core.redaction import redact_logs
 from ifs_bi_core.settings import register_secrets, resolve
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    import click
 
 
 class _WithoutAnnouncements(logging.Filter):
@@ -93,41 +95,18 @@ class Plugin(PluginBase):
 
 def run(plugin: type[PluginBase], args: list[str] | None = None) -> NoReturn:
     """Be the command of ``plugin``: run it and end the process with the exit code of the design."""
-    sys.exit(_exit_code(plugin, args))
+    sys.exit(
+        exit_code(
+            plugin.name,
+            lambda: _command(plugin, args),
+            again="Run again: it goes on from the last state.",
+            unfinished="Nothing unconfirmed was marked as done.",
+        )
+    )
 
 
-def _exit_code(plugin: type[PluginBase], args: list[str] | None) -> int:
-    log = logging.getLogger(plugin.name)
+def _command(plugin: type[PluginBase], args: list[str] | None) -> Any:
     try:
-        result = plugin.cli.main(args=args, prog_name=plugin.name, standalone_mode=False)
-    except IfsBiError as error:
-        return _said(log, str(error), error.exit_code)
-    except click.ClickException as error:
-        return _said(log, f"{error.format_message()} See {plugin.name} --help.", ExitCode.WRONG_CONFIGURATION)
+        return plugin.cli.main(args=args, prog_name=plugin.name, standalone_mode=False)
     except json.JSONDecodeError as error:
-        return _said(
-            log,
-            f"The catalog or state file is no JSON: {error}. Mend it, then run again.",
-            ExitCode.WRONG_CONFIGURATION,
-        )
-    except (click.Abort, KeyboardInterrupt):
-        return _said(log, f"{plugin.name} was interrupted. Run again: it goes on from the last state.", ExitCode.FAILED)
-    except _Stopped as stop:
-        return _said(log, str(stop), ExitCode.FAILED)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else ExitCode.DONE if stop.code is None else ExitCode.FAILED
-    except Exception as error:
-        log.debug("The traceback of what follows", exc_info=True)
-        return _said(
-            log,
-            f"{plugin.name} met something it was not made for, {type(error).__name__}: {error}. Nothing unconfirmed was "
-            f"marked as done. Set LOGLEVEL=DEBUG for the traceback and report it.",
-            ExitCode.FAILED,
-        )
-    return result if isinstance(result, int) else ExitCode.DONE
-
-
-def _said(log: logging.Logger, sentence: str, code: ExitCode) -> int:
-    redact_logs()
-    log.error("%s", REDACTOR.redact(sentence))
-    return code
+        raise ConfigError(f"The catalog or state file is no JSON: {error}. Mend it, then run again.") from None
