@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from ifs_bi_core import errors
+from ifs_bi_core.cli import ifs_bi
 from tap_ifs_cloud.entities import BUILT_IN
 from tap_ifs_cloud.tap import TapIfsCloud
 from target_looker_warehouse.target import TargetLookerWarehouse
@@ -61,6 +63,26 @@ def entities_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def commands_page() -> str:
+    """Every verb of `ifs-bi` with its options."""
+    lines = [_GENERATED, "# The `ifs-bi` command\n", "| command | what it does | options |", "|---|---|---|"]
+    for name, command in _commands("ifs-bi", ifs_bi):
+        options = ", ".join(f"`{option.opts[0]}`" for option in command.params if isinstance(option, click.Option))
+        lines.append(f"| `{name}` | {command.get_short_help_str(200)} | {options} |")
+    return "\n".join(lines) + "\n"
+
+
+def _commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield name, command
+        return
+    context = click.Context(command)
+    for verb in command.list_commands(context):
+        inner = command.get_command(context, verb)
+        if inner is not None:
+            yield from _commands(f"{name} {verb}", inner)
+
+
 def errors_page() -> str:
     """Every error class with its exit code."""
     lines = [_GENERATED, "# Errors and exit codes\n", "| exit code | meaning |", "|---|---|"]
@@ -99,7 +121,8 @@ def _default(definition: dict[str, Any]) -> str:
 def pages() -> dict[Path, str]:
     """What docs/reference holds, by path."""
     generated = {REFERENCE / f"{plugin.name}.md": settings_page(plugin) for plugin in PLUGINS}
-    return generated | {REFERENCE / "entities.md": entities_page(), REFERENCE / "errors.md": errors_page()}
+    pages_of_all = {"entities.md": entities_page(), "commands.md": commands_page(), "errors.md": errors_page()}
+    return generated | {REFERENCE / name: text for name, text in pages_of_all.items()}
 
 
 def main() -> int:
