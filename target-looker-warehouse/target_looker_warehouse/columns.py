@@ -121,7 +121,10 @@ def _simple(name: str, definition: Mapping[str, Any]) -> ColumnType:
             return ColumnType(Kind.BOOLEAN)
         case "integer", _:
             return ColumnType(Kind.INTEGER)
-        case ("number", _) | ("string", "x-singer.decimal"):  # the latter: the Singer SDK's decimals that travel as text
+        case ("number", _) | (
+            "string",
+            "x-singer.decimal",
+        ):  # the latter: the Singer SDK's decimals that travel as text
             return _decimal(definition)
         case "string", "date":
             return ColumnType(Kind.DATE)
@@ -133,7 +136,9 @@ def _simple(name: str, definition: Mapping[str, Any]) -> ColumnType:
 
 
 def _decimal(definition: Mapping[str, Any]) -> ColumnType:
-    scales = [scale for scale in (definition.get("scale"), _step_scale(definition.get("multipleOf"))) if scale is not None]
+    scales = [
+        scale for scale in (definition.get("scale"), _step_scale(definition.get("multipleOf"))) if scale is not None
+    ]
     if not scales:
         return ColumnType(Kind.DECIMAL, DECIMAL_DIGITS, _OPEN_SCALE)
     scale = min(max(0, *scales), DECIMAL_DIGITS)

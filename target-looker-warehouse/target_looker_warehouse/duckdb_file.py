@@ -22,12 +22,20 @@ if TYPE_CHECKING:
     from target_looker_warehouse.rounds import Round
     from target_looker_warehouse.tables import ExistingTables, Plan, Table
 
+_DATABASE = "warehouse"  # what the attached file is called in statements
 _MAIN_SCHEMA = "main"
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "memory_limit": "512MB",  # what doesn't fit is spilled to <file>.tmp beside the file: memory doesn't grow with the tables
+    "memory_limit": "512MB",  # for one transaction; what doesn't fit is spilled to a folder beside the file
+    "threads": 1,  # reading the lines takes longer than loading them, and each thread needs memory of its own
+    "checkpoint_threshold": "4MB",  # little is rewritten at a time
     "preserve_insertion_order": False,  # a table has no order, and keeping one costs memory
     "autoinstall_known_extensions": False,  # nothing here needs one, and none may be fetched from the network
 }
+_IDLE_MEMORY = "24MB"
+"""What DuckDB may keep between transactions. Beyond it cached blocks are given back: memory doesn't grow with the tables."""
+_ROW_GROUP_ROWS = 20_480
+"""Rows of a new row group. A commit rewrites the last one that is not full, so the default of 122,880 makes every batch dearer
+and takes twice the memory (duckdb.org/docs/current/sql/statements/attach)."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -35,8 +43,8 @@ _MICROSECOND = timedelta(microseconds=1)
 class DuckDbFile:
     """The one connection of a run to its database file (see `target_looker_warehouse.warehouse.Warehouse`).
 
-    It is closed, and with it the file's write-ahead log is folded in and its lock given back, by `close` or at the latest when the
-    process ends, also after an error.
+    By `close`, or at the latest when the process ends (also after an error), the file's write-ahead log is folded in and its lock
+    given back.
     """
 
     def __init__(self, file: Path, schema: str | None) -> None:
@@ -45,10 +53,8 @@ class DuckDbFile:
         self._connection = _opened(file)
         self._started_over: set[str] = set()
         self._closing = weakref.finalize(self, _close, self._connection, self._started_over)
-        database = self._connection.execute("SELECT current_database()").fetchone()
-        self._database = str(database[0]) if database else ""
         with self._transaction(f"schema {self._schema!r}", "be created"):
-            self._connection.execute(statements.create_schema(statements.qualified(self._database, self._schema)))
+            self._connection.execute(statements.create_schema(statements.qualified(_DATABASE, self._schema)))
 
     def close(self) -> None:
         """Fold the write-ahead log in and give the lock back."""
@@ -58,28 +64,28 @@ class DuckDbFile:
         """The tables whose names may be meant by ``name``."""
         found: ExistingTables = {}
         with self._transaction(f"table {name!r}", "be looked up"):
-            parameters = [self._database, self._schema, name, suffixed(name)]
-            for table, column, type_name in self._connection.execute(statements.COLUMNS_OF_TABLES, parameters).fetchall():
-                found.setdefault(table, {})[column] = type_name
+            parameters = [_DATABASE, self._schema, name, suffixed(name)]
+            columns = self._connection.execute(statements.COLUMNS_OF_TABLES, parameters).fetchall()
+        for table, column, type_name in columns:
+            found.setdefault(table, {})[column] = type_name
         return found
 
     def shape(self, plan: Plan) -> None:
         """Make the table, or add and widen its columns."""
-        table = self._qualified(plan.table)
-        if plan.create:
-            with self._transaction(f"table {plan.table.name!r}", "be created"):
+        table, what = self._qualified(plan.table), f"table {plan.table.name!r}"
+        with self._transaction(what, "be given its columns"):
+            if plan.create:
                 self._connection.execute(statements.create_table(table, plan.table.columns))
-        for column in plan.added:
-            with self._transaction(f"table {plan.table.name!r}", f"be given the column {column.name!r}"):
+            for column in plan.added:
                 self._connection.execute(statements.add_column(table, column))
         for column in plan.widened:
             try:
                 self._connection.execute(statements.widen_column(table, column))
             except duckdb.Error as error:
                 raise ContractBrokenError(
-                    f"Column {column.name!r} of table {plan.table.name!r} has to become {column.type} to hold what the SCHEMA "
-                    f"announces, and can't: {_first_line(error)} Rename or drop the column in the warehouse, or load the stream "
-                    f"once with load_method overwrite, then run again."
+                    f'Column "{column.name}" of {what} has to become {column.type} to hold what the SCHEMA now announces, and a '
+                    f"value in it doesn't fit: {_first_line(error)} Rename or drop that column in the warehouse, or load the "
+                    f"stream once with load_method overwrite, then run again."
                 ) from None
 
     def append(self, table: Table, rows: pa.Table) -> None:
@@ -110,7 +116,8 @@ class DuckDbFile:
 
     def _mark_rows(self, table: Table, gone: pa.Table) -> None:
         qualified = self._qualified(table)
-        carried = [name for name in gone.column_names if name not in table.key and gone[name].null_count < gone.num_rows]
+        told = (name for name in gone.column_names if gone[name].null_count < gone.num_rows)
+        carried = [name for name in told if name not in table.key]
         self._apply(
             gone,
             statements.mark_kept(qualified, carried, table.key, table.row_version),
@@ -144,16 +151,14 @@ class DuckDbFile:
         self._started_over.discard(self._qualified(incoming))
 
     def _qualified(self, table: Table) -> str:
-        return statements.qualified(self._database, self._schema, table.name)
+        return statements.qualified(_DATABASE, self._schema, table.name)
 
     def _apply(self, rows: pa.Table, *texts: str) -> None:
         """Run statements that read ``rows`` as the incoming batch."""
         self._connection.register(statements.INCOMING, rows)
-        try:
-            for text in texts:
-                self._connection.execute(text)
-        finally:
-            self._connection.unregister(statements.INCOMING)
+        for text in texts:
+            self._connection.execute(text)
+        self._connection.unregister(statements.INCOMING)
 
     @contextmanager
     def _transaction(self, what: str, could_not: str) -> Iterator[None]:
@@ -168,41 +173,53 @@ class DuckDbFile:
             if not isinstance(error, duckdb.Error):
                 raise
             raise IfsBiError(
-                f"In {self._file} {what} could not {could_not}: {_first_line(error)} Nothing of it was kept, and the state was not "
-                f"moved; run again when the cause is gone."
+                f"In {self._file} {what} could not {could_not}: {_first_line(error)} The state was not moved past it; run again "
+                f"when the cause is gone."
             ) from None
+        self._give_memory_back()
+
+    def _give_memory_back(self) -> None:
+        try:
+            self._connection.execute(statements.LIMIT_MEMORY, [_IDLE_MEMORY])
+        except duckdb.OutOfMemoryException:  # rows that are in the log alone can't be given back
+            self._connection.execute(statements.checkpoint(_DATABASE))
+        self._connection.execute(statements.LIMIT_MEMORY, [_SETTINGS["memory_limit"]])
 
 
 def _opened(file: Path) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(":memory:", config=_SETTINGS | {"temp_directory": f"{file}.tmp"})
     try:
-        return duckdb.connect(file, config=_SETTINGS)
-    except duckdb.IOException as error:
-        reason = str(error)
+        connection.execute(statements.attach(str(file.absolute()), _DATABASE, _ROW_GROUP_ROWS))
     except duckdb.Error as error:
-        raise ConfigError(f"Setting 'warehouse_url' names {file}, which DuckDB can't open: {_first_line(error)}") from None
-    if "lock" in reason:
+        connection.close()
+        raise _unopened(file, str(error)) from None
+    return connection
+
+
+def _unopened(file: Path, reason: str) -> IfsBiError:
+    """The sentence for a file that DuckDB doesn't open."""
+    if "Could not set lock" in reason:
         holder = reason.partition("Conflicting lock is held in ")[2].partition(". See")[0]
-        raise IfsBiError(
+        return IfsBiError(
             f"The warehouse {file} is held by another process{f': {holder}' if holder else ''}. DuckDB lets one process write a "
             f"file at a time: wait for that one or end it, then run again. Nothing was sent."
         )
     if file.is_dir():
-        raise ConfigError(f"Setting 'warehouse_url' names {file}, which is a folder. Name a file in it.")
+        return ConfigError(f"Setting 'warehouse_url' names {file}, which is a folder. Name a file in it.")
     if "not a valid DuckDB database" in reason:
-        raise ConfigError(
-            f"Setting 'warehouse_url' names {file}, which is there but is no DuckDB database. Name another file; this one was not "
-            f"touched."
+        return ConfigError(
+            f"Setting 'warehouse_url' names {file}, which is there but is no DuckDB database. Name another file; this one was "
+            f"left as it is."
         )
-    raise ConfigError(f"Setting 'warehouse_url' names {file}, which DuckDB can't open: {_first_line(reason)}")
+    return ConfigError(f"Setting 'warehouse_url' names {file}, which DuckDB can't open: {_first_line(reason)}")
 
 
 def _close(connection: duckdb.DuckDBPyConnection, started_over: set[str]) -> None:
     """Drop what was never put in place, fold the write-ahead log in and give the lock back."""
-    try:
-        for table in started_over:
+    for table in started_over:
+        with suppress(duckdb.Error):  # the next overwriting run drops it
             connection.execute(statements.drop_table(table))
-    finally:
-        connection.close()
+    connection.close()
 
 
 def _first_line(error: Exception | str) -> str:

@@ -1,8 +1,8 @@
 """A batch as rounds in which no key comes twice. Pure.
 
-A warehouse can replace and mark many rows with one statement as long as each key occurs once. Where a key occurs more often, its rows
-are first reduced to those that matter whatever the warehouse holds, and what is left is applied in turn. Applying the rounds one
-after another gives the table that applying the rows one by one gives:
+A warehouse can replace and mark many rows with one statement as long as each key occurs once. Where a key occurs more often, its
+rows are first reduced to those that matter whatever the warehouse holds, and what is left is applied in turn. Applying the rounds
+one after another gives the table that applying the rows one by one gives:
 
 - A live row replaces the kept one, unless both carry a version and the kept one's is newer.
 - A delete marks the kept row (or removes it), unless both carry a version and the kept one's is newer.

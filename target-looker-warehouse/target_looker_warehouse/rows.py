@@ -71,7 +71,7 @@ def _at_once(values: list[Any], column_type: ColumnType) -> pa.Array | None:
         return None
     try:
         return rule.at_once(values, column_type)
-    except (pa.ArrowInvalid, OverflowError, UnicodeEncodeError):
+    except (pa.ArrowInvalid, ArithmeticError, UnicodeEncodeError):
         return None  # one of the values can't be held, and the slow way will say which
 
 
@@ -102,7 +102,11 @@ def _integers(values: list[Any], _type: ColumnType) -> pa.Array:
 
 
 def _decimals(values: list[Any], column_type: ColumnType) -> pa.Array:
-    return pa.array(values, pa.decimal128(column_type.precision, column_type.scale))
+    # Arrow itself takes 1E-77 for zero and ends the process at 1E-9999999, so it is given no exponent but the column's.
+    quantize = Context(prec=column_type.precision, traps=[InvalidOperation, Inexact]).quantize
+    unit = Decimal(1).scaleb(-column_type.scale)
+    exact = [None if value is None else quantize(value, unit) for value in values]
+    return pa.array(exact, pa.decimal128(column_type.precision, column_type.scale))
 
 
 def _texts(values: list[Any], _type: ColumnType) -> pa.Array:

@@ -13,8 +13,8 @@ SETTINGS = th.PropertiesList(
         default=DEFAULT_URL,
         title="Warehouse URL",
         description=(
-            "The warehouse to load. `duckdb:///file.duckdb` is a DuckDB file in the working folder, `duckdb:////folder/file.duckdb` "
-            "(four slashes) one anywhere else. It is created if absent; its folder is not."
+            "The warehouse to load. `duckdb:///file.duckdb` is a DuckDB file in the working folder, "
+            "`duckdb:////folder/file.duckdb` (four slashes) one anywhere else. It is created if absent; its folder is not."
         ),
     ),
     th.Property(
@@ -29,9 +29,9 @@ SETTINGS = th.PropertiesList(
         default="upsert",
         title="Load method",
         description=(
-            "`upsert` replaces the row of the same key and adds new ones; streams without a key are appended. `append-only` adds every "
-            "row and changes none. `overwrite` gathers the rows of a run aside and puts them in the place of the table at its end, "
-            "in one transaction; a failed run leaves the table as it was."
+            "`upsert` replaces the row of the same key and adds new ones; streams without a key are appended. `append-only` adds "
+            "every row and changes none. `overwrite` gathers the rows of a run aside and puts them in the place of the table at "
+            "its end, in one transaction; a failed run leaves the table as it was."
         ),
     ),
     th.Property(
@@ -40,7 +40,8 @@ SETTINGS = th.PropertiesList(
         default=False,
         title="Hard delete",
         description=(
-            "Remove rows that are gone at the source. By default they stay, with their values, and `_sdc_deleted_at` says since when."
+            "Remove rows that are gone at the source. By default they stay, with their values, and `_sdc_deleted_at` says since "
+            "when."
         ),
     ),
     th.Property(
@@ -53,9 +54,12 @@ SETTINGS = th.PropertiesList(
     th.Property(
         "batch_size_rows",
         th.IntegerType(minimum=1),
-        default=100_000,
+        default=10_000,
         title="Batch size in rows",
-        description="How many rows of a stream are loaded in one transaction. Wide rows are loaded earlier: memory is bounded too.",
+        description=(
+            "How many rows of a stream are loaded in one transaction; fewer where rows are wide, since memory is bounded too. "
+            "More of them load a large table faster, and take more memory."
+        ),
     ),
     th.Property(
         "validate_records",

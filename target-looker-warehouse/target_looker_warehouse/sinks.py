@@ -27,6 +27,11 @@ _OWN_PROPERTIES: dict[str, dict[str, Any]] = {
     TABLE_VERSION: {"type": ["integer", "null"]},
 }
 
+_METADATA = frozenset(
+    {"_sdc_extracted_at", "_sdc_received_at", "_sdc_batched_at", "_sdc_sequence", "_sdc_sync_started_at"}
+)
+"""What the SDK leaves out of the SCHEMA unless `add_record_metadata` is on; with the two above, all it knows."""
+
 
 @dataclass(slots=True)
 class StreamRun:
@@ -68,16 +73,17 @@ class WarehouseSink(RowSink):
         self._chunks: list[pa.Table] = []
         self._line_bytes = 0
         self._unloaded: set[str] = set()  # properties outside the SCHEMA that were spoken of
+        self._properties: dict[str, Any] = dict(self.schema["properties"])
         self._table: Table
         self._sources: set[str] = set()
 
     def setup(self) -> None:
         """Give the stream's table its shape."""
         super().setup()
-        self._shape(self.schema["properties"])
+        self._shape()
 
-    def _shape(self, properties: dict[str, Any]) -> None:
-        """Make the table hold the properties; in an overwriting run, the one that will take its place."""
+    def _shape(self) -> None:
+        """Make the table hold the stream's properties; in an overwriting run, the one that will take its place."""
         warehouse, run = self._target.warehouse, self._run
         standing = warehouse.existing(self.stream_name)
         if run.table is None:
@@ -86,7 +92,7 @@ class WarehouseSink(RowSink):
         if self._method == "overwrite":
             name = incoming_name(run.table)
             standing = warehouse.existing(name) if run.started_over else {}
-        planned = plan(name, properties, self.key_properties, standing.get(name))
+        planned = plan(name, self._properties, self.key_properties, standing.get(name))
         if planned.create and self._method == "overwrite":
             warehouse.start_over(planned.table)
             run.started_over = True
@@ -109,7 +115,9 @@ class WarehouseSink(RowSink):
         """Load what was gathered, and these rows after it, in one transaction."""
         self._gather(rows)
         chunks, self._chunks, self.held_bytes = self._chunks, [], 0
-        batch = pa.concat_tables(chunks, promote_options="default")  # an earlier chunk may lack a column that came later
+        batch = pa.concat_tables(
+            chunks, promote_options="default"
+        )  # an earlier chunk may lack a column that came later
         if self._method == "append-only" or not self._table.key:
             self._target.warehouse.append(self._table, batch)
         else:
@@ -130,22 +138,22 @@ class WarehouseSink(RowSink):
         own = {name for name in unknown & _OWN_PROPERTIES.keys() if any(row.get(name) is not None for row in rows)}
         if own:
             self._extend(own)
-        unloaded = {name for name in unknown - self._unloaded if not name.startswith("_sdc_")}
+        unloaded = unknown - self._unloaded - _METADATA - _OWN_PROPERTIES.keys()
         if unloaded:
             self._unloaded |= unloaded
             self.logger.warning("Not loaded, because the SCHEMA doesn't have it: %s", ", ".join(sorted(unloaded)))
 
     def _extend(self, own: set[str]) -> None:
         """Give the table columns that this target knows itself."""
-        self.schema["properties"].update({name: _OWN_PROPERTIES[name] for name in own - self.schema["properties"].keys()})
-        self._shape(self.schema["properties"])
+        for name in sorted(own):
+            self._properties.setdefault(name, _OWN_PROPERTIES[name])
+        self._shape()
 
     def activate_version(self, new_version: int) -> None:
         """Retire the rows that the full refresh ``new_version`` didn't carry.
 
-        Some taps send ACTIVATE_VERSION after the last row, others before the first one (and again for each parent of a child stream).
-        Where it comes before the rows of its version, it waits for the end of the run: rows are retired only when all that is
-        left of them has come.
+        Some taps send ACTIVATE_VERSION after the last row, others before the first one, and again for each parent of a child
+        stream. Where it comes before the rows of its version, it waits for the end of the run: what has not come by then is gone.
         """
         if self._method != "upsert":
             return  # appended rows are a history, and an overwritten table has no row of an earlier version
@@ -153,11 +161,13 @@ class WarehouseSink(RowSink):
             self._retire(new_version)
         else:
             self._run.announced = new_version
+            self._target.holds_state = True
 
     def _retire(self, version: int) -> None:
         if self._run.versions == {None}:
             self.logger.warning(
-                "ACTIVATE_VERSION %s has no effect: the rows of this stream carry no version, so none can be told to be older", version
+                "ACTIVATE_VERSION %s has no effect: no row of this run carried a version, so none can be told to be older",
+                version,
             )
             return
         self._extend({TABLE_VERSION} if self._hard_delete else {TABLE_VERSION, DELETED_AT})

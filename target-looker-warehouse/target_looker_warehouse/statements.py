@@ -1,7 +1,7 @@
 """The SQL that this target sends to DuckDB. Pure: names in, texts out.
 
-Every identifier is quoted here; values travel as parameters or as Arrow data, never inside a text. Rows are replaced by DELETE and
-INSERT in one transaction: DuckDB's MERGE and INSERT ... ON CONFLICT take minutes where that takes a second
+Every identifier is quoted here; values travel as parameters or as Arrow data, never inside a text. Rows are replaced by DELETE
+and INSERT in one transaction: DuckDB's MERGE and INSERT ... ON CONFLICT take minutes where that takes a second
 (github.com/duckdb/duckdb/issues/11275), and no primary key is declared because keeping its index doubles a load.
 """
 
@@ -19,9 +19,13 @@ INCOMING = "_ifs_incoming"
 
 COLUMNS_OF_TABLES = """
     SELECT table_name, column_name, data_type FROM duckdb_columns()
-    WHERE database_name = ? AND schema_name = ? AND lower(table_name) IN (lower(?), lower(?)) ORDER BY column_index
+    WHERE database_name = ? AND lower(schema_name) = lower(?) AND lower(table_name) IN (lower(?), lower(?))
+    ORDER BY column_index
 """
 """Parameters: database, schema, a table's name and its suffixed name."""
+
+LIMIT_MEMORY = "SET memory_limit = ?"
+"""Parameter: an amount with its unit. What is over it is given back at once, or an error says that it can't be."""
 
 
 def quoted(name: str) -> str:
@@ -32,6 +36,17 @@ def quoted(name: str) -> str:
 def qualified(*names: str) -> str:
     """Identifiers from the outer to the inner, as SQL text."""
     return ".".join(map(quoted, names))
+
+
+def attach(path: str, database: str, row_group_rows: int) -> str:
+    """Open a database file under a name. DuckDB before version 2 takes the path as a literal alone."""
+    literal = "'" + path.replace("'", "''") + "'"
+    return f"ATTACH {literal} AS {quoted(database)} (ROW_GROUP_SIZE {row_group_rows})"
+
+
+def checkpoint(database: str) -> str:
+    """Fold a database's write-ahead log into its file."""
+    return f"CHECKPOINT {quoted(database)}"
 
 
 def create_schema(schema: str) -> str:
@@ -81,15 +96,15 @@ def insert_unkept(table: str, columns: Sequence[str], key: Sequence[str]) -> str
 
 def delete_kept(table: str, key: Sequence[str], version: str | None) -> str:
     """Take out the rows whose keys are incoming, but for those that are newer than what comes."""
-    return f"DELETE FROM {table} AS kept USING {quoted(INCOMING)} AS incoming WHERE {_same(key)}{_unless_newer(version)}"
+    return (
+        f"DELETE FROM {table} AS kept USING {quoted(INCOMING)} AS incoming WHERE {_same(key)}{_unless_newer(version)}"
+    )
 
 
 def mark_kept(table: str, columns: Sequence[str], key: Sequence[str], version: str | None) -> str:
     """Write what incoming rows carry in ``columns`` over the kept rows of their keys, but for those that are newer."""
     written = ", ".join(f"{quoted(name)} = coalesce(incoming.{quoted(name)}, kept.{quoted(name)})" for name in columns)
-    return (
-        f"UPDATE {table} AS kept SET {written} FROM {quoted(INCOMING)} AS incoming WHERE {_same(key)}{_unless_newer(version)}"
-    )
+    return f"UPDATE {table} AS kept SET {written} FROM {quoted(INCOMING)} AS incoming WHERE {_same(key)}{_unless_newer(version)}"
 
 
 def mark_unseen(table: str, deleted_at: str, table_version: str) -> str:

@@ -17,8 +17,8 @@ from target_looker_warehouse.warehouse import Warehouse, check_address, connect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_HELD_BYTES = 64 << 20
-"""Arrow data of all streams together that may wait for full batches: about 130,000 rows of 25 columns."""
+_HELD_BYTES = 32 << 20
+"""Arrow data of all streams together that may wait for full batches: about 70,000 rows of 25 columns."""
 
 
 class MeasuringReader(LineReader):
@@ -37,13 +37,7 @@ class MeasuringReader(LineReader):
 
 
 class TargetLookerWarehouse(OrderedTarget):
-    """Keeps the tables of a warehouse equal to the streams it reads.
-
-    Attributes:
-        runs: what the run knows of each stream.
-        ending: whether all input was read.
-        clock: tells the time, in UTC.
-    """
+    """Keeps the tables of a warehouse equal to the streams it reads."""
 
     name = "target-looker-warehouse"
     package_name = "target-looker-warehouse"
@@ -55,8 +49,13 @@ class TargetLookerWarehouse(OrderedTarget):
         super().__init__(**kwargs)
         check_address(self.config["warehouse_url"])
         self.runs: dict[str, StreamRun] = {}
+        """What the run knows of each stream."""
         self.ending = False
+        """Whether all input was read."""
+        self.holds_state = self.config["load_method"] == "overwrite"
+        """Whether STATE stands for something that is only done at the end of the run."""
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        """Tells the time, in UTC."""
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -82,12 +81,16 @@ class TargetLookerWarehouse(OrderedTarget):
         """Load what is left, finish each stream, write STATE, close the warehouse."""
         self.ending = True
         super().process_endofpipe()
-        if self.runs:
+        self.close()
+
+    def close(self) -> None:
+        """Give the warehouse back, if it was opened; after an error the end of the process does."""
+        if "warehouse" in vars(self):
             self.warehouse.close()
 
     def _handle_max_record_age(self) -> None:
-        """Write STATE now and then, but not while something that it stands for waits for the end of the run."""
-        if self.config["load_method"] != "overwrite" and all(stream.announced is None for stream in self.runs.values()):
+        """Write STATE now and then, where all that it stands for is done."""
+        if not self.holds_state:
             super()._handle_max_record_age()
 
 

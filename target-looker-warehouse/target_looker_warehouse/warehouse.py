@@ -32,7 +32,7 @@ _LATER = {
 
 
 class Warehouse(Protocol):
-    """One open warehouse. Each method is one transaction: done when it returns, not begun when it raises.
+    """One open warehouse. What a method does to rows is one transaction: done when it returns, undone when it raises.
 
     Raises:
         IfsBiError: the warehouse could not do it; the message says what and where.
@@ -51,7 +51,7 @@ class Warehouse(Protocol):
         """Apply the rounds one after another; with ``hard_delete`` rows that are gone at the source are removed, else marked."""
 
     def retire(self, table: Table, version: int, *, at: datetime | None) -> None:
-        """Mark the rows that the full refresh ``version`` didn't carry as deleted ``at`` that time; without a time, remove them."""
+        """Mark the rows that the full refresh ``version`` didn't carry as deleted ``at`` a time; without one, remove them."""
 
     def start_over(self, table: Table) -> None:
         """Make the table anew, empty; until `replace` it is dropped when the warehouse is closed."""

@@ -1,0 +1,61 @@
+"""The laws of upsert, held against DuckDB itself."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from row_laws import KEY, PROPERTIES, applied, arrow, repr_of, streams_of_rows
+from target_looker_warehouse.duckdb_file import DuckDbFile
+from target_looker_warehouse.rounds import rounds
+from target_looker_warehouse.tables import plan
+
+_COUNTER = itertools.count()
+_COLUMNS = "k, n, a, b, _ifs_row_version, strftime(_sdc_deleted_at, '%Y-%m-%dT%H:%M:%S.%fZ') AS _sdc_deleted_at"
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory):
+    opened = DuckDbFile(tmp_path_factory.mktemp("laws") / "laws.duckdb", None)
+    opened._connection.execute("SET TimeZone = 'UTC'")
+    yield opened
+    opened.close()
+
+
+def loaded(warehouse, batches, *, hard_delete):
+    """What a new table holds after the batches."""
+    planned = plan(f"t{next(_COUNTER)}", PROPERTIES, KEY, None)
+    warehouse.shape(planned)
+    for batch in batches:
+        warehouse.merge(planned.table, rounds(arrow(batch), planned.table), hard_delete=hard_delete)
+    found = warehouse._connection.execute(f"SELECT {_COLUMNS} FROM warehouse.main.{planned.table.name}").fetchall()
+    rows = [dict(zip(PROPERTIES, row, strict=True)) for row in found]
+    return sorted(({name: value for name, value in row.items() if value is not None} for row in rows), key=repr_of)
+
+
+def split(rows, places):
+    cuts = sorted({min(place, len(rows)) for place in places} | {0, len(rows)})
+    return [rows[first:last] for first, last in itertools.pairwise(cuts)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=streams_of_rows, places=st.lists(st.integers(0, 12), max_size=4), hard_delete=st.booleans())
+def test_batches_in_any_split_leave_what_the_rows_one_by_one_leave(warehouse, rows, places, hard_delete):
+    assert loaded(warehouse, split(rows, places), hard_delete=hard_delete) == applied(rows, hard_delete=hard_delete)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=streams_of_rows, hard_delete=st.booleans())
+def test_the_same_rows_again_change_nothing(warehouse, rows, hard_delete):
+    once = loaded(warehouse, [rows], hard_delete=hard_delete)
+    assert loaded(warehouse, [rows, rows], hard_delete=hard_delete) == once
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=streams_of_rows, late=streams_of_rows)
+def test_older_versions_that_come_late_change_nothing(warehouse, rows, late):
+    """Newest wins: a row that is sent again with an older version than every kept one is as if it had not been sent."""
+    newest = [row | {"_ifs_row_version": 4} for row in rows]
+    keys = {(row["k"], row["n"]) for row in newest}
+    older = [row | {"_ifs_row_version": 3} for row in late if (row["k"], row["n"]) in keys]
+    assert loaded(warehouse, [newest, older], hard_delete=False) == loaded(warehouse, [newest], hard_delete=False)

@@ -1,0 +1,21 @@
+"""The Singer SDK's own tests for targets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from singer_sdk.testing import get_target_test_class
+from target_looker_warehouse.target import TargetLookerWarehouse
+
+CONFIG: dict[str, Any] = {}
+"""Filled before each test, with a file of its own."""
+
+
+class TestTargetLookerWarehouse(get_target_test_class(TargetLookerWarehouse, config=CONFIG)):  # type: ignore[misc] # made at run time
+    """The standard tests."""
+
+    @pytest.fixture(autouse=True)
+    def file(self, box):
+        CONFIG.clear()
+        CONFIG.update(box.config)

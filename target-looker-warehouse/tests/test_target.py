@@ -1,0 +1,197 @@
+import io
+import json
+import time
+
+import pytest
+from ifs_bi_core.errors import ConfigError, ContractBrokenError, RowRejectedError
+from singer_lines import INTEGER, MOMENT, MONEY, STRING, activate, raw, record, schema, state
+from target_looker_warehouse import sinks, target
+from target_looker_warehouse.duckdb_file import DuckDbFile
+
+ORDERS = schema("orders", ["id"], id=INTEGER, a=STRING)
+STATE = state({"bookmarks": {"orders": {"at": 1.5, "n": 10**25}}})
+WRITTEN = '{"bookmarks":{"orders":{"at":1.5,"n":10000000000000000000000000}}}\n'
+
+
+def test_a_wrong_address_is_told_before_anything_is_read(box):
+    with pytest.raises(ConfigError, match="names no warehouse"):
+        box.target(warehouse_url="nowhere")
+
+
+def test_without_a_configuration_the_warehouse_is_a_file_in_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    target.TargetLookerWarehouse().listen(io.BytesIO(ORDERS.encode()))
+    assert [path.name for path in tmp_path.iterdir()] == ["warehouse.duckdb"]
+
+
+def test_without_input_no_file_is_made(box, capsys):
+    box.feed()
+    assert not box.file.exists()
+    assert capsys.readouterr().out == ""
+
+
+def test_state_is_written_after_its_rows_and_keeps_its_numbers(box, capsys):
+    box.feed(ORDERS, record("orders", {"id": 1}), STATE)
+    assert capsys.readouterr().out == WRITTEN
+
+
+def test_a_row_that_does_not_fit_is_told_with_its_key_and_no_state_is_written(box, capsys):
+    with pytest.raises(
+        RowRejectedError,
+        match=r"orders: the row id=2 can't be delivered: m can't be held as DECIMAL\(38,2\): 0.001 has",
+    ):
+        box.feed(schema("orders", ["id"], id=INTEGER, m=MONEY), raw("orders", '{"id":2,"m":0.001}'), STATE)
+    assert capsys.readouterr().out == ""
+
+
+def long_run(box, monkeypatch, *lines, **config):
+    """Feed lines to a target that finds every row to be older than five minutes."""
+    running = box.target(**config)
+    monkeypatch.setattr(running, "_MAX_RECORD_AGE_IN_MINUTES", -1)
+    running.process_lines([line.encode() for line in lines])
+    return running
+
+
+def test_a_long_run_writes_state_on_its_way(box, monkeypatch, capsys):
+    long_run(box, monkeypatch, ORDERS, record("orders", {"id": 1}), STATE, record("orders", {"id": 2}))
+    assert capsys.readouterr().out == WRITTEN
+
+
+@pytest.mark.parametrize(("early", "method"), [([activate("orders", 1)], "upsert"), ([], "overwrite")])
+def test_no_state_leaves_while_what_it_stands_for_waits_for_the_end(box, monkeypatch, capsys, early, method):
+    rows = [record("orders", {"id": 1}, 1), STATE, record("orders", {"id": 2}, 1)]
+    running = long_run(box, monkeypatch, ORDERS, *early, *rows, load_method=method)
+    assert capsys.readouterr().out == ""
+    running.process_endofpipe()
+    assert capsys.readouterr().out == WRITTEN
+
+
+def test_activate_version_finds_every_row_that_came_before_it(box):
+    rows = [record("orders", {"id": n}, 2) for n in range(3)]
+    box.feed(ORDERS, record("orders", {"id": 9}, 1), *rows, activate("orders", 2), hard_delete=True)
+    assert [row["id"] for row in box.rows("orders")] == ["0", "1", "2"]
+
+
+def test_metadata_columns_are_there_when_they_are_wanted_and_only_then(box):
+    lines = [ORDERS, record("orders", {"id": 1}, 3)]
+    box.feed(*lines)
+    assert set(box.types("orders")) == {"id", "a", "_sdc_table_version"}
+    before = time.time()
+    box.feed(*lines, add_record_metadata=True)
+    types = box.types("orders")
+    moments = {"_sdc_extracted_at", "_sdc_received_at", "_sdc_batched_at", "_sdc_deleted_at"}
+    assert {name for name, kind in types.items() if kind == "TIMESTAMP WITH TIME ZONE"} == moments
+    [(sequence, received)] = box.query("SELECT _sdc_sequence, epoch(_sdc_received_at) FROM orders")
+    assert before <= received <= time.time()
+    assert abs(sequence / 1000 - received) < 60
+
+
+def test_a_delete_stays_a_delete_with_and_without_metadata_columns(box):
+    lines = [
+        ORDERS,
+        record("orders", {"id": 1, "a": "x"}),
+        record("orders", {"id": 1, "_sdc_deleted_at": "2024-01-01T00:00:00Z"}),
+    ]
+    for wanted in (False, True):
+        box.feed(*lines, add_record_metadata=wanted)
+        assert box.query("SELECT a, _sdc_deleted_at::VARCHAR FROM orders") == [("x", "2024-01-01 00:00:00+00")]
+
+
+def test_a_property_outside_the_schema_is_spoken_of_once(box, caplog):
+    box.feed(ORDERS, *(record("orders", {"id": n, "more": n}) for n in range(5)), batch_size_rows=2)
+    said = [entry.getMessage() for entry in caplog.records if "Not loaded" in entry.getMessage()]
+    assert said == ["Not loaded, because the SCHEMA doesn't have it: more"]
+    assert box.types("orders").keys() == {"id", "a"}
+
+
+def test_activate_version_without_versions_on_the_rows_is_spoken_of(box, caplog):
+    box.feed(ORDERS, record("orders", {"id": 1}), activate("orders", 5))
+    assert "ACTIVATE_VERSION 5 has no effect" in caplog.text
+    assert box.rows("orders") == [{"id": "1"}]
+
+
+def test_validation_can_be_switched_off_and_values_are_still_refused(box):
+    lines = [
+        schema("orders", ["id"], id=INTEGER, a={"type": "string", "enum": ["x"]}),
+        record("orders", {"id": 1, "a": "y"}),
+    ]
+    with pytest.raises(RowRejectedError):
+        box.feed(*lines)
+    box.feed(*lines, validate_records=False)
+    assert box.rows("orders") == [{"id": "1", "a": "y"}]
+    with pytest.raises(RowRejectedError, match="a can't be held as VARCHAR: 5 is no text"):
+        box.feed(lines[0], record("orders", {"id": 2, "a": 5}), validate_records=False)
+
+
+def test_stream_maps_and_flattening_work_as_in_the_sdk(box):
+    nested = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    config = {
+        "flattening_enabled": True,
+        "flattening_max_depth": 1,
+        "stream_maps": {
+            "orders": {
+                "__alias__": "purchases",
+                "a": "a.upper()",
+                "amount": "float(id) / 10",
+                "__key_properties__": ["id"],
+            }
+        },
+    }
+    box.feed(
+        schema("orders", ["id"], id=INTEGER, a=STRING, o=nested),
+        record("orders", {"id": 1, "a": "x", "o": {"n": 5}}),
+        **config,
+    )
+    [row] = box.rows("purchases")
+    assert row["a"] == "X"
+    assert row["amount"].startswith("0.1")
+    assert row["o__n"] == "5"
+
+
+def test_a_stream_whose_types_cannot_be_changed_is_stopped_with_the_ways_out(box):
+    box.feed(ORDERS, record("orders", {"id": 1}))
+    with pytest.raises(ContractBrokenError, match=r'Column "a" of table "orders" is VARCHAR'):
+        box.feed(schema("orders", ["id"], id=INTEGER, a=MOMENT))
+
+
+def test_an_unchanged_table_costs_one_catalogue_statement(box, monkeypatch):
+    wide = schema("wide", ["id"], id=INTEGER, **{f"c{n}": STRING for n in range(100)})
+    box.feed(wide)
+    asked = []
+    existing = DuckDbFile.existing
+    monkeypatch.setattr(DuckDbFile, "existing", lambda self, name: asked.append(name) or existing(self, name))
+    box.feed(wide, record("wide", {"id": 1}), wide, record("wide", {"id": 2}), wide)
+    assert asked == ["wide"]
+
+
+def test_rows_wait_as_arrow_data_and_are_loaded_early_where_they_are_wide(box, monkeypatch):
+    monkeypatch.setattr(sinks, "_CHUNK_BYTES", 1000)
+    monkeypatch.setattr(target, "_HELD_BYTES", 10_000)
+    loaded = []
+    merge = DuckDbFile.merge
+    monkeypatch.setattr(
+        DuckDbFile,
+        "merge",
+        lambda self, table, rounds, **kwargs: (
+            loaded.append((table.name, sum(r.live.num_rows for r in rounds))) or merge(self, table, rounds, **kwargs)
+        ),
+    )
+    other = schema("other", ["id"], id=INTEGER, a=STRING)
+    rows = [record(stream, {"id": n, "a": "x" * 100}) for n in range(200) for stream in ("orders", "other")]
+    box.feed(ORDERS, other, *rows)
+    assert len(loaded) > 2
+    assert max(count for _, count in loaded) < 150
+    assert {name: sum(count for table, count in loaded if table == name) for name, _ in loaded} == {
+        "orders": 200,
+        "other": 200,
+    }
+    assert [len(box.rows(name)) for name in ("orders", "other")] == [200, 200]
+
+
+def test_columns_that_appear_within_a_batch_are_null_in_the_rows_before(box, monkeypatch):
+    monkeypatch.setattr(sinks, "_CHUNK_BYTES", 1)
+    gone = record("orders", {"id": 1, "_sdc_deleted_at": "2024-01-01T00:00:00Z"}, 7)
+    box.feed(ORDERS, record("orders", {"id": 1, "a": "x"}), gone, record("orders", {"id": 2}))
+    assert json.dumps(box.rows("orders")) == json.dumps(
+        [{"id": "1", "a": "x", "_sdc_deleted_at": "2024-01-01 00:00:00+00", "_sdc_table_version": "7"}, {"id": "2"}]
+    )
