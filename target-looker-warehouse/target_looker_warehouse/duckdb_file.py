@@ -105,14 +105,15 @@ class DuckDbFile:
                     self._mark_rows(table, gone)
 
     def _replace_rows(self, table: Table, live: pa.Table) -> None:
-        qualified = self._qualified(table)
-        self._apply(
-            live,
-            statements.delete_kept(qualified, table.key, table.row_version),
-            statements.insert_unkept(qualified, live.column_names, table.key)
-            if table.row_version
-            else statements.insert(qualified, live.column_names),
-        )
+        qualified, names, version = self._qualified(table), live.column_names, table.row_version
+        texts = [statements.delete_kept(qualified, table.key, version)]
+        if version is None:
+            texts.append(statements.insert(qualified, names))
+        else:
+            if table.table_version in names:
+                texts.append(statements.carry_on_newer(qualified, table.table_version or "", table.key, version))
+            texts.append(statements.insert_unkept(qualified, names, table.key))
+        self._apply(live, *texts)
 
     def _mark_rows(self, table: Table, gone: pa.Table) -> None:
         qualified = self._qualified(table)

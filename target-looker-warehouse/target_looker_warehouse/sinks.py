@@ -115,9 +115,8 @@ class WarehouseSink(RowSink):
         """Load what was gathered, and these rows after it, in one transaction."""
         self._gather(rows)
         chunks, self._chunks, self.held_bytes = self._chunks, [], 0
-        batch = pa.concat_tables(
-            chunks, promote_options="default"
-        )  # an earlier chunk may lack a column that came later
+        # An earlier chunk may lack a column that came later: its rows are null there.
+        batch = pa.concat_tables(chunks, promote_options="default")
         if self._method == "append-only" or not self._table.key:
             self._target.warehouse.append(self._table, batch)
         else:

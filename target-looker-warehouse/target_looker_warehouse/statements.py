@@ -101,6 +101,14 @@ def delete_kept(table: str, key: Sequence[str], version: str | None) -> str:
     )
 
 
+def carry_on_newer(table: str, table_version: str, key: Sequence[str], version: str) -> str:
+    """Note of the kept rows that are newer than what comes that the full refresh carried their keys: they aren't gone."""
+    return (
+        f"UPDATE {table} AS kept SET {quoted(table_version)} = incoming.{quoted(table_version)} "
+        f"FROM {quoted(INCOMING)} AS incoming WHERE {_same(key)} AND kept.{quoted(version)} > incoming.{quoted(version)}"
+    )
+
+
 def mark_kept(table: str, columns: Sequence[str], key: Sequence[str], version: str | None) -> str:
     """Write what incoming rows carry in ``columns`` over the kept rows of their keys, but for those that are newer."""
     written = ", ".join(f"{quoted(name)} = coalesce(incoming.{quoted(name)}, kept.{quoted(name)})" for name in columns)

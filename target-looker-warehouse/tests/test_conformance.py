@@ -226,6 +226,17 @@ CASES = {
         ],
         {"orders": [{"id": n, "a": "new", "_ifs_row_version": SHOWN_V2} for n in ("1", "2")]},
     ),
+    "a full refresh that carries an older version of a row does not retire the newer one": Case(
+        [
+            [ORDERS_VERSIONED, record("orders", {"id": "1", "a": "new", "_ifs_row_version": V2}, 1)],
+            [
+                ORDERS_VERSIONED,
+                record("orders", {"id": "1", "a": "old", "_ifs_row_version": V1}, 2),
+                activate("orders", 2),
+            ],
+        ],
+        {"orders": [{"id": "1", "a": "new", "_ifs_row_version": SHOWN_V2, "_sdc_table_version": "2"}]},
+    ),
     "an equal version replaces": Case(
         [
             [ORDERS_VERSIONED, record("orders", {"id": "1", "a": "x", "_ifs_row_version": V1})],
