@@ -1,7 +1,7 @@
 """URLs, filter expressions, ETags and links of IFS Cloud's OData v4: text in, text out.
 
 URL shapes, literals and the ETag format follow IFS's public documentation ("Using IFS RESTful APIs", docs.ifs.com) and what
-public code shows of real tenants; see docs/reference/ifs-cloud.md.
+public code shows of real tenants.
 """
 
 from __future__ import annotations
