@@ -1,0 +1,6 @@
+"""Laws are held against the same examples in every run; ``pytest --hypothesis-profile=default`` looks for new ones."""
+
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
