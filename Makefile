@@ -37,7 +37,7 @@ test: env ## every test; none is skipped
 	$(BIN)/pytest
 
 check: .venv/.ready ## lint, format, types, import contracts, dependencies
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(MODULES)
 	$(BIN)/lint-imports --no-cache

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from conftest import Tenant
     from ifs_bi_sandbox.ifs.layout import Layout
+
+    from conftest import Tenant
 
 STATE = "IfsApp.PurchaseOrderHandling.PurchaseOrderState"
 KIND = "IfsApp.PurchaseOrderHandling.OrderKind"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Tenant
     from requests import Response
+
+    from conftest import Tenant
 
 ORDERS = "PurchaseOrderHandling.svc/PurchaseOrderSet"
 P1 = f"{ORDERS}('P1')"
