@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -142,7 +143,7 @@ class EntityStream(Stream):
                 if newest:
                     state["replication_key"] = modified.name
                     state["replication_key_value"] = newest
-        if start is None and window.count:
+        if start is None:
             self._complete_version(window.count, 0)
 
     def _begin_version(self) -> None:
@@ -157,13 +158,14 @@ class EntityStream(Stream):
             before: rows of the last reading.
 
         Returns:
-            False where the set is suddenly empty, which is not believed.
+            False where the set is empty, which is not believed.
         """
-        if count == 0 and before:
-            # A service user that lost its Allowed Companies is answered like this, too.
-            self.logger.warning(
-                "%s is empty, and had %d rows in the last run: nothing is removed. Check what the service user may see "
-                "(permission set, Allowed Companies); if it is really empty, run once without state.",
+        if count == 0:
+            # A service user that lost its Allowed Companies is answered like this, too, also in a run without state.
+            self.logger.log(
+                logging.WARNING if before else logging.INFO,
+                "%s is empty, and had %d rows in the last run that is known: nothing is removed. Check what the service user may "
+                "see (permission set, Allowed Companies); if the set is really empty, remove its rows at the destination.",
                 self.name,
                 before,
             )

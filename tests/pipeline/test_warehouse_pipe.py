@@ -119,6 +119,9 @@ def test_a_user_that_suddenly_sees_nothing_removes_nothing(pipeline):
     assert "supplier_invoices is empty" in extracted.err
     assert "Allowed Companies" in extracted.err
     assert differing(pipeline) == []
+    pipeline.state = None  # a weekly full refresh knows no earlier run
+    pipeline.pump()
+    assert differing(pipeline) == []
 
 
 def test_rows_deleted_at_the_source_are_marked_and_with_hard_delete_are_gone(pipeline):
