@@ -10,10 +10,11 @@ import logging
 import os
 import sys
 from importlib.metadata import EntryPoint, entry_points
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
+from ifs_bi_core import logs
 from ifs_bi_core.errors import ConfigError
 from ifs_bi_core.process import exit_code
 from ifs_bi_core.redaction import redact_logs
@@ -79,7 +80,9 @@ def _unavailable(verb: str, point: EntryPoint, reason: str) -> click.Command:
 
 
 @click.group(
-    cls=Verbs, epilog="Exit codes: 0 done, 1 failed, 2 wrong configuration, 3 rows went to the dead-letter store."
+    cls=Verbs,
+    params=[logs.option()],
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong configuration, 3 rows went to the dead-letter store.",
 )
 def ifs_bi() -> None:
     """Secrets, the account of every row, dead letters and checks for tap-ifs-cloud and its targets."""
@@ -93,8 +96,13 @@ def main(args: list[str] | None = None) -> NoReturn:
     sys.exit(
         exit_code(
             "ifs-bi",
-            lambda: ifs_bi.main(args=args, prog_name="ifs-bi", standalone_mode=False),
+            lambda: _command(args),
             again="Run it again.",
             unfinished="What it printed before is done, the rest is not.",
         )
     )
+
+
+def _command(args: list[str] | None) -> Any:
+    logs.set_up("ifs-bi", logs.chosen(sys.argv[1:] if args is None else args, os.environ))
+    return ifs_bi.main(args=args, prog_name="ifs-bi", standalone_mode=False)

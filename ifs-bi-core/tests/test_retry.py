@@ -52,9 +52,15 @@ def test_a_retry_after_in_the_past_means_now():
     assert wait(answer(429, Retry_After=formatdate(999_000.0, usegmt=True))) == 0
 
 
-@pytest.mark.parametrize("text", ["soon", "-3", "1e3", ""])
+@pytest.mark.parametrize("text", ["soon", "-3", "1e3", "", "²", "Wed, 21 Oct 2015 07:28:00 +99999999999999"])
 def test_an_unreadable_retry_after_is_none(text):
     assert retry_after({"Retry-After": text}, 0) is None
+
+
+@given(text=st.text(max_size=40) | st.from_regex(r"\w{3}, \d+ Oct \d+ \d+:\d+:\d+ [+-]\d+", fullmatch=True))
+def test_whatever_a_retry_after_says_is_a_wait_or_none(text):
+    seconds = retry_after({"Retry-After": text}, 1_000_000.0)
+    assert seconds is None or seconds >= 0
 
 
 def test_a_retry_after_beyond_the_limit_gives_up_at_once():

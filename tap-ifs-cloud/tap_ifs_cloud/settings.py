@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ifs_bi_core.singer.account import ACCOUNT_SETTINGS
 from singer_sdk import typing as th
 
 LARGEST_PAGE = 5_000
@@ -100,4 +101,5 @@ SETTINGS = th.PropertiesList(
     th.Property(
         "user_agent", th.StringType, default="tap-ifs-cloud/0.1.0", description="How the tap names itself to IFS Cloud"
     ),
+    *ACCOUNT_SETTINGS,
 ).to_dict()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.errors import ContractBrokenError
+from ifs_bi_core.ledger.keys import key_text
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
@@ -23,6 +24,7 @@ from tap_ifs_cloud.window import DeliveredWindow, digest, start_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ifs_bi_core.ledger.runs import Run
     from singer_sdk import Tap
 
     from tap_ifs_cloud.client import IfsCloud
@@ -72,9 +74,10 @@ class EntityStream(Stream):
     is_sorted = True  # a run that was interrupted goes on from its last STATE
     check_sorted = False  # a late commit is older than the bookmark; `_changed_records` keeps the bookmark itself
 
-    def __init__(self, tap: Tap, source: Source, cloud: IfsCloud) -> None:
+    def __init__(self, tap: Tap, source: Source, cloud: IfsCloud, run: Run | None = None) -> None:
         self._source = source
         self._cloud = cloud
+        self._run = run
         self.failure: ContractBrokenError | None = None
         self.wire_schema = source.schema
         super().__init__(tap, schema=catalog_schema(source.schema), name=source.entity.name)
@@ -226,11 +229,20 @@ class EntityStream(Stream):
                 else:
                     raise
                 continue
+            self._account_for(walk.page + 1, page.rows, url)
             rows = walk.received(page.rows, page.link)
             if walk.capped_at:
                 self.logger.info("IFS Cloud cuts pages of %s to %d rows", self.name, walk.capped_at)
                 walk.capped_at = None
             yield rows
+
+    def _account_for(self, number: int, rows: list[dict[str, Any]], url: str) -> None:
+        """Tell the ledger of a page."""
+        if self._run is None:
+            return
+        names = sorted(prop.name for prop in self._source.key)
+        first, last = (key_text(rows[place], names) if rows else None for place in (0, -1))
+        self._run.page(self.name, number=number, rows=len(rows), query=url, first_key=first, last_key=last)
 
     def _url(self, ask: Ask, order: tuple[Property, ...], select: tuple[str, ...]) -> str:
         names = dict.fromkeys((*select, *(prop.name for prop in order))) if select else ()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ifs_bi_core.errors import ConfigError, ContractBrokenError, ExitCode
 from ifs_bi_core.http.client import REAL, Surroundings
 from ifs_bi_core.settings import origin
+from ifs_bi_core.singer.account import Account
 from ifs_bi_core.singer.lines import LineWriter
 from ifs_bi_core.singer.plugin import Plugin, run
 from singer_sdk import Tap
@@ -51,6 +51,9 @@ class TapIfsCloud(Plugin, Tap):
     surroundings: ClassVar[Surroundings] = REAL
     """Clock, sleep and dice of the client; tests put in their own."""
 
+    account: Account | None = None
+    """The ledger of this run; None where nothing is read but what streams there are."""
+
     @cached_property
     def cloud(self) -> IfsCloud:
         """The client of the configured system."""
@@ -71,6 +74,7 @@ class TapIfsCloud(Plugin, Tap):
             timeout_seconds=float(config["request_timeout_seconds"]),
             retry_limit_seconds=float(config["retry_limit_seconds"]),
             user_agent=config["user_agent"],
+            observe=self.account.run.observer("ifs") if self.account else lambda _: None,
             surroundings=self.surroundings,
         )
 
@@ -82,7 +86,7 @@ class TapIfsCloud(Plugin, Tap):
         """
         documents: dict[str, Metadata] = {}
         return [
-            EntityStream(self, source, self.cloud)
+            EntityStream(self, source, self.cloud, self.account.run if self.account else None)
             for entity, is_asked_for in self._wanted_entities()
             if (source := self._source(entity, documents, is_asked_for=is_asked_for))
         ]
@@ -194,24 +198,40 @@ class TapIfsCloud(Plugin, Tap):
         config: _ConfigInput | None = None,
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
-    ) -> None:
-        """Sync, and end with exit code 1 where a stream stopped early."""
+    ) -> ExitCode:
+        """Sync; the exit code says whether a stream stopped early."""
         PluginBase.invoke.__func__(cls, about=about, about_format=about_format)  # type: ignore[attr-defined]
         config = config or _ConfigInput()
+        writer = LineWriter()
         tap = cls(
             config=config.config,
-            state=deserialize_json(state.read() or "{}") if state else None,
             catalog=deserialize_json(catalog.read()) if catalog else None,
             parse_env_config=config.parse_env,
             validate_config=True,
+            setup_mapper=False,
+            message_writer=writer,
         )
-        tap.sync_all()
-        failed = [name for name, stream in tap.streams.items() if getattr(stream, "failure", None)]
-        if failed:
+        last = deserialize_json(state.read() or "{}") if state else {}
+        account = tap.account = Account(cls.name, cls.plugin_version, tap.config)  # opened before anything is sent
+        with account.closing(tap.exit_code):
+            writer.run = account.run.id
+            tap.setup_mapper()
+            tap.load_state(last)
+            tap.sync_all()
+        if failed := tap.failed:
             cls.logger.error(
                 "%s stopped early; the other streams are complete. See the reasons above.", ", ".join(failed)
             )
-            sys.exit(ExitCode.FAILED)
+        return tap.exit_code()
+
+    @property
+    def failed(self) -> list[str]:
+        """The streams that stopped early."""
+        return [name for name, stream in self.streams.items() if getattr(stream, "failure", None)]
+
+    def exit_code(self) -> ExitCode:
+        """How a run ends that came to its end."""
+        return ExitCode.FAILED if self.failed else ExitCode.DONE
 
 
 def main() -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import duckdb
 from ifs_bi_core.errors import ConfigError, ContractBrokenError, IfsBiError
+from ifs_bi_core.singer.outgoing import BatchRefusedError
 
 from target_looker_warehouse import statements
 from target_looker_warehouse.names import suffixed
+from target_looker_warehouse.tables import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +33,8 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "preserve_insertion_order": False,  # a table has no order, and keeping one costs memory
     "autoinstall_known_extensions": False,  # nothing here needs one, and none may be fetched from the network
 }
+_REFUSALS = (duckdb.ConstraintException, duckdb.ConversionException, duckdb.OutOfRangeException)
+"""What DuckDB says of rows that a table of somebody else's making doesn't take: NOT NULL, UNIQUE, CHECK, a narrower type."""
 _IDLE_MEMORY = "24MB"
 """What DuckDB may keep between transactions. Beyond it cached blocks are given back: memory doesn't grow with the tables."""
 _ROW_GROUP_ROWS = 20_480
@@ -55,6 +59,7 @@ class DuckDbFile:
         self._closing = weakref.finalize(self, _close, self._connection, self._started_over)
         with self._transaction(f"schema {self._schema!r}", "be created"):
             self._connection.execute(statements.create_schema(statements.qualified(_DATABASE, self._schema)))
+            self._connection.execute(statements.create_marks(self._marks))
 
     def close(self) -> None:
         """Fold the write-ahead log in and give the lock back."""
@@ -88,23 +93,29 @@ class DuckDbFile:
                     f"stream once with load_method overwrite, then run again."
                 ) from None
 
-    def append(self, table: Table, rows: pa.Table) -> None:
+    def append(self, table: Table, rows: pa.Table, mark: Mark | None) -> int:
         """Add rows."""
-        with self._transaction(f"table {table.name!r}", "take a batch"):
+        with self._transaction(f"table {table.name!r}", "take a batch", refusals=_REFUSALS):
             self._apply(rows, statements.insert(self._qualified(table), rows.column_names))
+            self._write_mark(mark)
+        return 0
 
-    def merge(self, table: Table, rounds: Sequence[Round], *, hard_delete: bool) -> None:
+    def merge(self, table: Table, rounds: Sequence[Round], mark: Mark | None, *, hard_delete: bool) -> int:
         """Apply the rounds one after another, in one transaction."""
-        with self._transaction(f"table {table.name!r}", "take a batch"):
+        outdated = 0
+        with self._transaction(f"table {table.name!r}", "take a batch", refusals=_REFUSALS):
             for live, gone in rounds:
                 if live.num_rows:
-                    self._replace_rows(table, live)
+                    outdated += self._replace_rows(table, live)
                 if gone.num_rows and hard_delete:
                     self._apply(gone, statements.delete_kept(self._qualified(table), table.key, table.row_version))
                 elif gone.num_rows:
-                    self._mark_rows(table, gone)
+                    outdated += self._mark_rows(table, gone)
+            self._write_mark(mark)
+        return outdated
 
-    def _replace_rows(self, table: Table, live: pa.Table) -> None:
+    def _replace_rows(self, table: Table, live: pa.Table) -> int:
+        """Returns how many rows were older than those that are kept."""
         qualified, names, version = self._qualified(table), live.column_names, table.row_version
         texts = [statements.delete_kept(qualified, table.key, version)]
         if version is None:
@@ -113,17 +124,30 @@ class DuckDbFile:
             if table.table_version in names:
                 texts.append(statements.carry_on_newer(qualified, table.table_version or "", table.key, version))
             texts.append(statements.insert_unkept(qualified, names, table.key))
-        self._apply(live, *texts)
+        return int(live.num_rows) - self._apply(live, *texts)[-1]
 
-    def _mark_rows(self, table: Table, gone: pa.Table) -> None:
+    def _mark_rows(self, table: Table, gone: pa.Table) -> int:
+        """Returns how many deletes were older than the rows that are kept."""
         qualified = self._qualified(table)
         told = (name for name in gone.column_names if gone[name].null_count < gone.num_rows)
         carried = [name for name in told if name not in table.key]
-        self._apply(
+        marked, inserted = self._apply(
             gone,
             statements.mark_kept(qualified, carried, table.key, table.row_version),
             statements.insert_unkept(qualified, gone.column_names, table.key),
         )
+        return int(gone.num_rows) - marked - inserted
+
+    def mark(self, stream: str) -> Mark | None:
+        """How far the stream has come."""
+        with self._transaction(f"table {statements.MARKS!r}", "be read"):
+            found = self._connection.execute(statements.read_mark(self._marks), [stream]).fetchone()
+        return Mark(*found) if found else None
+
+    def _write_mark(self, mark: Mark | None) -> None:
+        if mark is not None:
+            self._connection.execute(statements.delete_mark(self._marks), [mark.stream])
+            self._connection.execute(statements.insert_mark(self._marks), list(mark))
 
     def retire(self, table: Table, version: int, *, at: datetime | None) -> None:
         """Mark or remove the rows that the full refresh ``version`` didn't carry."""
@@ -144,9 +168,10 @@ class DuckDbFile:
             self._connection.execute(statements.create_table(qualified, table.columns))
         self._started_over.add(qualified)
 
-    def replace(self, table: Table, incoming: Table) -> None:
+    def replace(self, table: Table, incoming: Table, mark: Mark | None) -> None:
         """Put ``incoming`` in the place of ``table``."""
         with self._transaction(f"table {table.name!r}", "be replaced"):
+            self._write_mark(mark)
             self._connection.execute(statements.drop_table(self._qualified(table)))
             self._connection.execute(statements.rename_table(self._qualified(incoming), table.name))
         self._started_over.discard(self._qualified(incoming))
@@ -154,16 +179,28 @@ class DuckDbFile:
     def _qualified(self, table: Table) -> str:
         return statements.qualified(_DATABASE, self._schema, table.name)
 
-    def _apply(self, rows: pa.Table, *texts: str) -> None:
-        """Run statements that read ``rows`` as the incoming batch."""
+    @property
+    def _marks(self) -> str:
+        return statements.qualified(_DATABASE, self._schema, statements.MARKS)
+
+    def _apply(self, rows: pa.Table, *texts: str) -> list[int]:
+        """Run statements that read ``rows`` as the incoming batch; how many rows each of them wrote."""
         self._connection.register(statements.INCOMING, rows)
-        for text in texts:
-            self._connection.execute(text)
+        written = [int((self._connection.execute(text).fetchone() or (0,))[0]) for text in texts]
         self._connection.unregister(statements.INCOMING)
+        return written
 
     @contextmanager
-    def _transaction(self, what: str, could_not: str) -> Iterator[None]:
-        """All statements inside, or none; what DuckDB says against one of them becomes a sentence."""
+    def _transaction(
+        self, what: str, could_not: str, *, refusals: tuple[type[duckdb.Error], ...] = ()
+    ) -> Iterator[None]:
+        """All statements inside, or none; what DuckDB says against one of them becomes a sentence.
+
+        Args:
+            what: the table.
+            could_not: what could not be done with it.
+            refusals: errors that are about the rows, not about the warehouse.
+        """
         self._connection.begin()
         try:
             yield
@@ -173,6 +210,8 @@ class DuckDbFile:
                 self._connection.rollback()
             if not isinstance(error, duckdb.Error):
                 raise
+            if isinstance(error, refusals):
+                raise BatchRefusedError(f"{what} does not take it: {_first_line(error)}") from None
             raise IfsBiError(
                 f"In {self._file} {what} could not {could_not}: {_first_line(error)} The state was not moved past it; run again "
                 f"when the cause is gone."

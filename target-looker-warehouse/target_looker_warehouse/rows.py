@@ -38,13 +38,15 @@ _PLAIN_TIMESTAMPS = {
 }
 
 
-def to_arrow(rows: Sequence[Row], columns: Sequence[Column], reject: Callable[[Row, str], None]) -> pa.Table:
+def to_arrow(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[pa.Table, dict[int, str]]:
     """The rows as a table with the columns' names and types; an absent property is null.
 
     Args:
         rows: values as they come off Singer lines.
         columns: what to take from them.
-        reject: called with each row that can't be held exactly, and the reason; if it returns, the row is left out.
+
+    Returns:
+        The table, and the rows that can't be held exactly and are not in it: by position, with the reason.
     """
     flaws: dict[int, str] = {}
     arrays = []
@@ -58,10 +60,9 @@ def to_arrow(rows: Sequence[Row], columns: Sequence[Column], reject: Callable[[R
                 flaws.setdefault(position, f"{source} {reason}")
         arrays.append(array)
     if flaws:
-        for position, reason in sorted(flaws.items()):
-            reject(rows[position], reason)
-        return to_arrow([row for position, row in enumerate(rows) if position not in flaws], columns, reject)
-    return pa.Table.from_arrays(arrays, names=[column.name for column in columns])
+        table, _ = to_arrow([row for position, row in enumerate(rows) if position not in flaws], columns)
+        return table, flaws
+    return pa.Table.from_arrays(arrays, names=[column.name for column in columns]), {}
 
 
 def _at_once(values: list[Any], column_type: ColumnType) -> pa.Array | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ifs_bi_core.singer.account import TARGET_SETTINGS
 from singer_sdk import typing as th
 
 DEFAULT_URL = "duckdb:///warehouse.duckdb"
@@ -70,5 +71,6 @@ SETTINGS = th.PropertiesList(
             "Check each row against its SCHEMA. Values that a column can't hold exactly are refused with or without this check."
         ),
     ),
+    *TARGET_SETTINGS,
 ).to_dict()
 """As JSON Schema, the form in which the SDK wants it."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from ifs_bi_core.singer.target import DELETED_AT, TABLE_VERSION, RowSink
+from ifs_bi_core.ledger.batches import follows
+from ifs_bi_core.singer.sinks import DELETED_AT, TABLE_VERSION, RowSink
 
 from target_looker_warehouse.rounds import rounds
 from target_looker_warehouse.rows import to_arrow
-from target_looker_warehouse.tables import incoming_name, plan, table_name
+from target_looker_warehouse.tables import Mark, incoming_name, plan, table_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,12 +43,14 @@ class StreamRun:
         versions: the versions of full refreshes that its rows carried; None for rows without one.
         announced: the version whose predecessors are to be retired when all rows have come.
         started_over: whether the table of an overwriting run is begun.
+        mark: the last batch in the table of an overwriting run.
     """
 
     table: str | None = None
     versions: set[int | None] = field(default_factory=set)
     announced: int | None = None
     started_over: bool = False
+    mark: Mark | None = None
 
 
 class WarehouseSink(RowSink):
@@ -66,28 +69,24 @@ class WarehouseSink(RowSink):
     ) -> None:
         super().__init__(target, stream_name, schema, key_properties)
         self.held_bytes = 0
-        self._target = target
+        self._warehouse_target = target
         self._run = target.runs.setdefault(stream_name, StreamRun())
         self._method: str = target.config["load_method"]
         self._hard_delete: bool = target.config["hard_delete"]
         self._chunks: list[pa.Table] = []
+        self._batch: pa.Table | None = None
         self._line_bytes = 0
         self._unloaded: set[str] = set()  # properties outside the SCHEMA that were spoken of
         self._properties: dict[str, Any] = dict(self.schema["properties"])
         self._table: Table
         self._sources: set[str] = set()
 
-    def setup(self) -> None:
-        """Give the stream's table its shape."""
-        super().setup()
-        self._shape()
-
-    def _shape(self) -> None:
+    def shape(self) -> None:
         """Make the table hold the stream's properties; in an overwriting run, the one that will take its place."""
-        warehouse, run = self._target.warehouse, self._run
+        warehouse, run = self._warehouse_target.warehouse, self._run
         standing = warehouse.existing(self.stream_name)
         if run.table is None:
-            run.table = table_name(self.stream_name, standing.keys() | self._target.tables_in_use())
+            run.table = table_name(self.stream_name, standing.keys() | self._warehouse_target.tables_in_use())
         name = run.table
         if self._method == "overwrite":
             name = incoming_name(run.table)
@@ -105,32 +104,47 @@ class WarehouseSink(RowSink):
         """Put a row into the batch, and keep the batch small in memory."""
         super().accept(row, message)
         self._run.versions.add(message.get("version"))
-        self._line_bytes += self._target.line_bytes
+        self._line_bytes += len(self._warehouse_target.line)
         if self._line_bytes >= _CHUNK_BYTES:
-            rows, self.rows = self.rows, []
-            self._gather(rows)
-            self._target.bound_memory()
+            self.stage()
+            self._warehouse_target.bound_memory()
 
-    def load(self, rows: list[dict[str, Any]]) -> None:
-        """Load what was gathered, and these rows after it, in one transaction."""
-        self._gather(rows)
-        chunks, self._chunks, self.held_bytes = self._chunks, [], 0
-        # An earlier chunk may lack a column that came later: its rows are null there.
-        batch = pa.concat_tables(chunks, promote_options="default")
-        if self._method == "append-only" or not self._table.key:
-            self._target.warehouse.append(self._table, batch)
-        else:
-            self._target.warehouse.merge(self._table, rounds(batch, self._table), hard_delete=self._hard_delete)
-
-    def _gather(self, rows: list[dict[str, Any]]) -> None:
-        """Turn rows into Arrow data."""
+    def prepare(self, rows: list[dict[str, Any]]) -> dict[int, str]:
+        """Turn rows into Arrow data; those that a column can't hold exactly are refused."""
         self._line_bytes = 0
         unknown = set().union(*rows) - self._sources
         if unknown:
             self._meet(unknown, rows)
-        chunk = to_arrow(rows, self._table.columns, self.reject)
+        chunk, flaws = to_arrow(rows, self._table.columns)
         self._chunks.append(chunk)
         self.held_bytes += chunk.nbytes
+        return flaws
+
+    def deliver(self, first: int, count: int, batch: str) -> int:
+        """Load rows, in one transaction."""
+        if self._batch is None:  # an earlier chunk may lack a column that came later: its rows are null there
+            self._batch = pa.concat_tables(self._chunks, promote_options="default")
+        rows = self._batch.slice(first, count)
+        mark: Mark | None = Mark(self.stream_name, batch, first + count)
+        warehouse = self._warehouse_target.warehouse
+        if self._method == "overwrite":
+            self._run.mark, mark = mark, None  # nobody sees these rows before `replace`
+        if self._method == "append-only" or not self._table.key:
+            return warehouse.append(self._table, rows, mark)
+        return warehouse.merge(self._table, rounds(rows, self._table), mark, hard_delete=self._hard_delete)
+
+    def held_of(self, batch: str, rows: int) -> int | None:
+        """What the warehouse was told in the transaction that brought the rows."""
+        mark = self._warehouse_target.warehouse.mark(self.stream_name)
+        if mark is None:
+            return 0
+        if mark.batch == batch:
+            return min(mark.rows, rows)
+        return rows if follows(mark.batch, batch) else 0
+
+    def forget(self) -> None:
+        """Let go of the Arrow data."""
+        self._chunks, self._batch, self.held_bytes = [], None, 0
 
     def _meet(self, unknown: set[str], rows: list[dict[str, Any]]) -> None:
         """Add the columns that rows bring without the SCHEMA's word for it; speak once of properties that aren't loaded."""
@@ -146,7 +160,7 @@ class WarehouseSink(RowSink):
         """Give the table columns that this target knows itself."""
         for name in sorted(own):
             self._properties.setdefault(name, _OWN_PROPERTIES[name])
-        self._shape()
+        self.shape()
 
     def activate_version(self, new_version: int) -> None:
         """Retire the rows that the full refresh ``new_version`` didn't carry.
@@ -160,7 +174,7 @@ class WarehouseSink(RowSink):
             self._retire(new_version)
         else:
             self._run.announced = new_version
-            self._target.holds_state = True
+            self._warehouse_target.holds_state = True
 
     def _retire(self, version: int) -> None:
         if self._run.versions == {None}:
@@ -170,14 +184,13 @@ class WarehouseSink(RowSink):
             )
             return
         self._extend({TABLE_VERSION} if self._hard_delete else {TABLE_VERSION, DELETED_AT})
-        self._target.warehouse.retire(self._table, version, at=None if self._hard_delete else self._target.clock())
+        at = None if self._hard_delete else self._warehouse_target.clock()
+        self._warehouse_target.warehouse.retire(self._table, version, at=at)
 
-    def clean_up(self) -> None:
-        """At the end of the run: retire what was announced, put an overwriting table in place."""
-        super().clean_up()
-        if not self._target.ending:
-            return  # a changed SCHEMA ends this sink, and its successor goes on
+    def finish(self) -> None:
+        """Retire what was announced, put an overwriting table in place."""
         if self._run.announced is not None:
             self._retire(self._run.announced)
         if self._run.table is not None and self._method == "overwrite":
-            self._target.warehouse.replace(self._table.renamed(self._run.table), self._table)
+            warehouse = self._warehouse_target.warehouse
+            warehouse.replace(self._table.renamed(self._run.table), self._table, self._run.mark)

@@ -24,6 +24,9 @@ COLUMNS_OF_TABLES = """
 """
 """Parameters: database, schema, a table's name and its suffixed name."""
 
+MARKS = "_ifs_bi_marks"
+"""The table that says which batch of each stream arrived last (`target_looker_warehouse.warehouse.Mark`)."""
+
 LIMIT_MEMORY = "SET memory_limit = ?"
 """Parameter: an amount with its unit. What is over it is given back at once, or an error says that it can't be."""
 
@@ -52,6 +55,26 @@ def checkpoint(database: str) -> str:
 def create_schema(schema: str) -> str:
     """Make a schema, if there is none."""
     return f"CREATE SCHEMA IF NOT EXISTS {schema}"
+
+
+def create_marks(table: str) -> str:
+    """Make the table of marks, if there is none."""
+    return f"CREATE TABLE IF NOT EXISTS {table} (stream VARCHAR, batch VARCHAR, batch_rows BIGINT)"
+
+
+def read_mark(table: str) -> str:
+    """The mark of a stream. Parameter: the stream."""
+    return f"SELECT stream, batch, batch_rows FROM {table} WHERE stream = ?"
+
+
+def delete_mark(table: str) -> str:
+    """Take out the mark of a stream. Parameter: the stream."""
+    return f"DELETE FROM {table} WHERE stream = ?"
+
+
+def insert_mark(table: str) -> str:
+    """Put in a mark. Parameters: stream, batch, how many of its rows."""
+    return f"INSERT INTO {table} VALUES (?, ?, ?)"
 
 
 def create_table(table: str, columns: Sequence[Column]) -> str:

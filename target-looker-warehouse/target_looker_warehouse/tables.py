@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ifs_bi_core.errors import ContractBrokenError
-from ifs_bi_core.singer.target import DELETED_AT, TABLE_VERSION
+from ifs_bi_core.singer.sinks import DELETED_AT, ROW_VERSION, TABLE_VERSION
 
 from target_looker_warehouse.columns import Column, ColumnType, Kind, column_type, widest
 from target_looker_warehouse.names import names_for, suffixed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-
-ROW_VERSION = "_ifs_row_version"
-"""The source's version of a row: an older one never replaces a newer one."""
 
 _OWN_TYPES = {DELETED_AT: ColumnType(Kind.TIMESTAMP), TABLE_VERSION: ColumnType(Kind.INTEGER)}
 _ORDERED = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.DATE, Kind.TIMESTAMP, Kind.TEXT})
@@ -60,6 +57,20 @@ class Table:
     def renamed(self, name: str) -> Table:
         """The same table under another name."""
         return replace(self, name=name)
+
+
+class Mark(NamedTuple):
+    """How far a stream has come: kept in the warehouse, written in the transaction that brings the rows.
+
+    Attributes:
+        stream: whose rows.
+        batch: the last batch that brought some.
+        rows: how many of its rows, from the first on, are there.
+    """
+
+    stream: str
+    batch: str
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ifs_bi_core.singer.lines import LineReader
 from ifs_bi_core.singer.plugin import run
 from ifs_bi_core.singer.target import OrderedTarget
 
@@ -21,21 +20,6 @@ _HELD_BYTES = 32 << 20
 """Arrow data of all streams together that may wait for full batches: about 70,000 rows of 25 columns."""
 
 
-class MeasuringReader(LineReader):
-    """A reader that knows how long the line is that is being worked on.
-
-    Attributes:
-        line_bytes: its length.
-    """
-
-    line_bytes = 0
-
-    def deserialize_json(self, line: bytes) -> dict[str, Any]:
-        """One message."""
-        self.line_bytes = len(line)
-        return super().deserialize_json(line)
-
-
 class TargetLookerWarehouse(OrderedTarget):
     """Keeps the tables of a warehouse equal to the streams it reads."""
 
@@ -43,15 +27,13 @@ class TargetLookerWarehouse(OrderedTarget):
     package_name = "target-looker-warehouse"
     config_jsonschema = SETTINGS
     default_sink_class = WarehouseSink
-    message_reader_class = MeasuringReader
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_address(self.config["warehouse_url"])
         self.runs: dict[str, StreamRun] = {}
         """What the run knows of each stream."""
-        self.ending = False
-        """Whether all input was read."""
+        self.confirms_at_end = self.config["load_method"] == "overwrite"
         self.holds_state = self.config["load_method"] == "overwrite"
         """Whether STATE stands for something that is only done at the end of the run."""
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -63,9 +45,10 @@ class TargetLookerWarehouse(OrderedTarget):
         return connect(self.config["warehouse_url"], self.config.get("schema"))
 
     @property
-    def line_bytes(self) -> int:
-        """Bytes of the line that is being worked on."""
-        return getattr(self.message_reader, "line_bytes", 0)
+    def destination(self) -> str:
+        """The warehouse and the schema in it."""
+        where = check_address(self.config["warehouse_url"]).absolute()
+        return f"duckdb:///{where}#{self.config.get('schema') or ''}"
 
     def tables_in_use(self) -> set[str]:
         """The names of the tables of this run's streams."""
@@ -79,7 +62,6 @@ class TargetLookerWarehouse(OrderedTarget):
 
     def process_endofpipe(self) -> None:
         """Load what is left, finish each stream, write STATE, close the warehouse."""
-        self.ending = True
         super().process_endofpipe()
         self.close()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from target_looker_warehouse.rounds import Round
-    from target_looker_warehouse.tables import ExistingTables, Plan, Table
+    from target_looker_warehouse.tables import ExistingTables, Mark, Plan, Table
 
 _DUCKDB = "duckdb:///"
 _LATER = {
@@ -44,11 +44,21 @@ class Warehouse(Protocol):
     def shape(self, plan: Plan) -> None:
         """Make the table of the plan, or add and widen its columns."""
 
-    def append(self, table: Table, rows: pa.Table) -> None:
-        """Add rows."""
+    def append(self, table: Table, rows: pa.Table, mark: Mark | None) -> int:
+        """Add rows. None of them is older than what the warehouse holds: 0."""
 
-    def merge(self, table: Table, rounds: Sequence[Round], *, hard_delete: bool) -> None:
-        """Apply the rounds one after another; with ``hard_delete`` rows that are gone at the source are removed, else marked."""
+    def merge(self, table: Table, rounds: Sequence[Round], mark: Mark | None, *, hard_delete: bool) -> int:
+        """Apply the rounds one after another; with ``hard_delete`` rows that are gone at the source are removed, else marked.
+
+        Returns:
+            How many rows were older than what the warehouse holds, and left aside.
+
+        Raises:
+            BatchRefusedError: the table does not take them, for good.
+        """
+
+    def mark(self, stream: str) -> Mark | None:
+        """How far the stream has come; None where that was never told."""
 
     def retire(self, table: Table, version: int, *, at: datetime | None) -> None:
         """Mark the rows that the full refresh ``version`` didn't carry as deleted ``at`` a time; without one, remove them."""
@@ -56,7 +66,7 @@ class Warehouse(Protocol):
     def start_over(self, table: Table) -> None:
         """Make the table anew, empty; until `replace` it is dropped when the warehouse is closed."""
 
-    def replace(self, table: Table, incoming: Table) -> None:
+    def replace(self, table: Table, incoming: Table, mark: Mark | None) -> None:
         """Put ``incoming`` in the place of ``table``; a reader sees the one or the other."""
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 import requests
-from ifs_bi_core.errors import ConfigError, OutcomeUnknownError
+from ifs_bi_core.errors import ConfigError, OutcomeUnknownError, RowRejectedError
 from ifs_bi_core.http.client import REAL, client
 from ifs_bi_core.http.limits import SlidingWindow
 from ifs_bi_core.http.message import Request
@@ -26,7 +26,7 @@ from target_powerbi.outcomes import NOTHING_HAPPENED, refusal, token_refused
 from target_powerbi.sign_in import SignIn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ifs_bi_core.http.client import Surroundings
     from ifs_bi_core.http.message import Response, Send
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from target_powerbi.settings import Settings
 
 _ATTEMPTS = 100  # the time limit ends the tries, not their number
+_REFUSALS_OF_ROWS = frozenset({400, 413})
+"""Statuses that are about the rows of a POST: fewer of them, or others, may be accepted. Nothing of the request was stored."""
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
 
 
@@ -125,7 +127,11 @@ class PowerBI:
             body=body,
             operation=f"{rows:,} rows for table '{table}'",
         )
-        _answer(self._rows, request)
+        response = self._rows(request)
+        if response.status in _REFUSALS_OF_ROWS:
+            raise RowRejectedError(str(refusal(request, response)))
+        if not response.ok:
+            raise refusal(request, response)
 
     def delete_rows(self, dataset_id: str, table: str) -> None:
         """Take all rows out of a table."""
@@ -184,14 +190,13 @@ class PowerBI:
         return body
 
 
-def connect(settings: Settings, surroundings: Surroundings = REAL) -> PowerBI:
-    """The workspace of the settings, behind all HTTP policies; nothing is sent yet."""
+def connect(
+    settings: Settings, surroundings: Surroundings = REAL, observe: Callable[[Attempt], None] = lambda _: None
+) -> PowerBI:
+    """The workspace of the settings, behind all HTTP policies; nothing is sent yet. ``observe`` hears of every request."""
     log = logging.getLogger(__name__)
     tokens = TokenSource(SignIn(settings))
     wire = transport(requests.Session())
-
-    def observe(attempt: Attempt) -> None:
-        log.debug("%s: %s in %.2f s", attempt.operation, attempt.status or attempt.error, attempt.seconds)
 
     def sender(per_minute: int) -> Send:
         return client(

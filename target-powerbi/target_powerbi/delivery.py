@@ -11,7 +11,9 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ifs_bi_core.errors import IfsBiError, OutcomeUnknownError
+from ifs_bi_core.errors import IfsBiError, OutcomeUnknownError, RowRejectedError
+from ifs_bi_core.ledger.batches import follows
+from ifs_bi_core.singer.outgoing import BatchRefusedError
 
 from target_powerbi.changes import changes_of
 from target_powerbi.kept import Status
@@ -19,7 +21,7 @@ from target_powerbi.outcomes import NOTHING_HAPPENED
 from target_powerbi.rows import bodies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from target_powerbi.api import PowerBI
     from target_powerbi.changes import Row
@@ -45,6 +47,7 @@ class Delivery:
         self._kept = kept
         self._batch_size_rows = batch_size_rows
         self._activated: dict[str, int] = {}
+        self._appended: dict[str, str] = {}
         self._log = logging.getLogger(__name__)
 
     def repair(self) -> None:
@@ -61,12 +64,23 @@ class Delivery:
             self._log.info("%s: finishing what an earlier run left undone.", stream)
             try:
                 self._rewrite(self._dataset.id, stream)
-            except (*NOTHING_HAPPENED, OutcomeUnknownError) as error:
+            except (*NOTHING_HAPPENED, OutcomeUnknownError, RowRejectedError) as error:
                 self._log.warning("%s The table is tried again at the end of this run.", error)
 
-    def mirror(self, stream: str, arrived: Iterable[tuple[str, Row]]) -> None:
-        """Take rows, by key, such that the table shows the newest of each key."""
-        rows = list(arrived)
+    def mirror(self, stream: str, rows: Sequence[tuple[str, Row]], batch: str | None = None) -> int:
+        """Take rows, by key, such that the table shows the newest of each key.
+
+        Args:
+            stream: of the table.
+            rows: key and row, in their order.
+            batch: its name, where these rows complete it.
+
+        Returns:
+            How many rows were older than the kept ones, and left aside.
+
+        Raises:
+            BatchRefusedError: Power BI refused new rows for good; none of those it refused is kept.
+        """
         changes = changes_of(self._kept.find(stream, {key for key, _ in rows}), rows)
         if changes.outdated:
             self._log.info("%s: %d rows were older than what is delivered, and left aside.", stream, changes.outdated)
@@ -75,10 +89,28 @@ class Delivery:
         if changes.altered:
             self._kept.write(stream, changes.altered, status=Status.PENDING)
         self._add(stream, changes.added)
+        if batch is not None:
+            self._kept.took(stream, batch)
+        return changes.outdated
 
-    def append(self, stream: str, rows: Iterable[Row]) -> None:
-        """Take rows without keys: each of them is one more row of the table."""
+    def append(self, stream: str, rows: Iterable[Row], batch: str) -> None:
+        """Take rows without keys: each of them is one more row of the table.
+
+        Raises:
+            BatchRefusedError: Power BI refused rows for good; those before them were taken.
+        """
         self._add(stream, dict(zip(self._kept.running_keys(stream), rows, strict=False)))
+        self._appended[stream] = batch
+
+    def held_of(self, stream: str, batch: str, rows: int) -> int | None:
+        """How many rows of an earlier run's batch the table shows: all or none; None as long as the table is not right."""
+        kept = self._kept.table(stream)
+        if kept is None:
+            return 0
+        if kept.status is not Status.CLEAN and self._dataset.id is not None:
+            return None
+        taken = self._kept.batch(stream)
+        return rows if taken is not None and (taken == batch or follows(taken, batch)) else 0
 
     def activate(self, stream: str, version: int) -> None:
         """Note that rows which no refresh from this version on carried are gone; done at the end of the input."""
@@ -97,14 +129,14 @@ class Delivery:
         self._activated.clear()
         if due := self._due():
             self._rewrite_all(self._dataset.id or self._dataset.create(), due)
-        self._kept.confirm()
+        self._kept.confirm(self._appended)
 
     def _rewrite_all(self, dataset_id: str, streams: Iterable[str]) -> None:
         first: IfsBiError | None = None
         for stream in streams:
             try:
                 self._rewrite(dataset_id, stream)
-            except (*NOTHING_HAPPENED, OutcomeUnknownError) as error:
+            except (*NOTHING_HAPPENED, OutcomeUnknownError, RowRejectedError) as error:
                 first = first or error
                 self._log.warning("%s", error)
         if first is not None:
@@ -122,13 +154,17 @@ class Delivery:
             self._kept.write(stream, rows)
             return
         waiting = iter(rows.items())
-        clean = True
+        clean, stored = True, 0
         for count, body in bodies((row.sent or b"" for row in rows.values()), most_rows=self._batch_size_rows):
             part = dict(islice(waiting, count))
             if clean:
-                clean = self._post(dataset_id, stream, part, body)
+                try:
+                    clean = self._post(dataset_id, stream, part, body)
+                except RowRejectedError as error:
+                    raise BatchRefusedError(str(error), stored=stored) from None
             else:
                 self._kept.write(stream, part)
+            stored += count
 
     def _post(self, dataset_id: str, stream: str, rows: Mapping[str, Row], body: bytes) -> bool:
         """Append rows to a clean table; whether it is clean afterwards."""
@@ -139,7 +175,7 @@ class Delivery:
         except OutcomeUnknownError as error:
             self._log.warning("%s %s: the table is rewritten at the end of this run.", error, stream)
             return False
-        except NOTHING_HAPPENED:
+        except (*NOTHING_HAPPENED, RowRejectedError):
             self._kept.take_back(stream, rows, status=Status.CLEAN)
             raise
         self._kept.mark(stream, Status.CLEAN)

@@ -35,7 +35,8 @@ CREATE TABLE IF NOT EXISTS tables (
   definition TEXT NOT NULL,
   defined INTEGER NOT NULL,
   status TEXT NOT NULL,
-  confirmed TEXT NOT NULL DEFAULT ''
+  confirmed TEXT NOT NULL DEFAULT '',
+  batch TEXT
 );
 CREATE TABLE IF NOT EXISTS kept_rows (
   table_id INTEGER NOT NULL,
@@ -46,7 +47,7 @@ CREATE TABLE IF NOT EXISTS kept_rows (
   PRIMARY KEY (table_id, key)
 );
 """
-_LAYOUT = 1  # of this file; a later version of the target that changes it raises the number
+_LAYOUT = 2  # of this file; a later version of the target that changes it raises the number
 _WORDS = re.compile(r"[^A-Za-z0-9-]+")
 _NAME_LENGTH = 40  # characters of a dataset's name in the name of its file
 _DIGITS = 20  # of the running number that stands for a key
@@ -74,16 +75,8 @@ class KeptTable:
 
 def file_of(settings: Settings) -> Path:
     """The file of the settings' dataset: one for each service, workspace, dataset and way of writing."""
-    identity = "\n".join(
-        (
-            settings.api_url,
-            settings.workspace_id.lower(),
-            settings.dataset_id.lower() if settings.dataset_id else f"name {settings.dataset_name}",
-            settings.write_mode,
-        )
-    )
     words = _WORDS.sub("-", settings.dataset_name or settings.dataset_id or "")[:_NAME_LENGTH].strip("-")
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    digest = hashlib.sha256(settings.destination.encode()).hexdigest()[:12]
     return settings.state_dir / f"powerbi-{settings.workspace_id.lower()}-{words}-{digest}.db"
 
 
@@ -125,12 +118,14 @@ class Kept:
         self._db.execute("PRAGMA synchronous=FULL")
         with self._together():
             (layout,) = self._db.execute("PRAGMA user_version").fetchone()
-            if layout not in {0, _LAYOUT}:
+            if layout > _LAYOUT:
                 raise sqlite3.DatabaseError(
                     f"it has layout {layout}, and this version of target-powerbi knows {_LAYOUT}"
                 )
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
+            if layout == 1:
+                self._db.execute("ALTER TABLE tables ADD COLUMN batch TEXT")
             self._db.execute(f"PRAGMA user_version={_LAYOUT}")
 
     def close(self) -> None:
@@ -287,6 +282,17 @@ class Kept:
         query = "SELECT count(*) FROM kept_rows WHERE table_id = ? AND sent IS NOT NULL"
         return int(self._db.execute(query, (self._id(stream),)).fetchone()[0])
 
+    # Batches
+
+    def took(self, stream: str, batch: str) -> None:
+        """Note that all rows of a batch are among the kept ones, and that they stay there."""
+        self._db.execute("UPDATE tables SET batch = ? WHERE stream = ?", (batch, stream))
+
+    def batch(self, stream: str) -> str | None:
+        """The last batch of which that is known."""
+        found = self._db.execute("SELECT batch FROM tables WHERE stream = ?", (stream,)).fetchone()
+        return found[0] if found else None
+
     # Rows without keys
 
     def running_keys(self, stream: str) -> Iterator[str]:
@@ -301,12 +307,19 @@ class Kept:
             number += 1
             yield f"{number:0{_DIGITS}}"
 
-    def confirm(self) -> None:
-        """Note that the state of the run leaves: its rows will not come again."""
-        self._db.execute(
-            "UPDATE tables SET confirmed = coalesce((SELECT max(key) FROM kept_rows WHERE table_id = id), confirmed) "
-            "WHERE json_array_length(definition, '$.keys') = 0"
-        )
+    def confirm(self, batches: Mapping[str, str]) -> None:
+        """Note that the state of the run leaves: its rows will not come again.
+
+        Args:
+            batches: the last batch of each stream without keys.
+        """
+        with self._together():
+            self._db.execute(
+                "UPDATE tables SET confirmed = coalesce((SELECT max(key) FROM kept_rows WHERE table_id = id), confirmed) "
+                "WHERE json_array_length(definition, '$.keys') = 0"
+            )
+            for stream, batch in batches.items():
+                self.took(stream, batch)
 
     def roll_back(self) -> None:
         """Drop the rows without keys of a run whose state never left: they come again, and nobody could tell them apart."""

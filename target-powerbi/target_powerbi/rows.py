@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.singer.lines import encode
+from ifs_bi_core.singer.sinks import ROW_VERSION
 
 from target_powerbi.limits import LIMITS
 from target_powerbi.tables import METADATA
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from target_powerbi.tables import Table
-
-ROW_VERSION = "_ifs_row_version"
-"""When the row last changed at the source (timestamp): an older one never replaces a newer one."""
 
 _KEY_DIGITS = 40  # a longer number is no key, and would be a long text
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ifs_bi_core.errors import ConfigError
 from ifs_bi_core.settings import origin
+from ifs_bi_core.singer.account import TARGET_SETTINGS
 from singer_sdk import typing as th
 
 from target_powerbi.limits import LIMITS
@@ -133,12 +134,7 @@ SETTINGS = th.PropertiesList(
         default=600,
         description="How long one request is tried again, and the longest wait that Power BI may ask for",
     ),
-    th.Property(
-        "state_dir",
-        th.StringType,
-        default=".ifs-bi",
-        description="Folder of the kept rows, one file a dataset. It has to outlive the run",
-    ),
+    *TARGET_SETTINGS,
 ).to_dict()
 
 
@@ -182,6 +178,12 @@ class Settings:
     api_url: str
     retry_limit_seconds: float
     state_dir: Path
+
+    @property
+    def destination(self) -> str:
+        """Where rows go, and how they are written: another one has other kept rows."""
+        dataset = self.dataset_id.lower() if self.dataset_id else f"name {self.dataset_name}"
+        return f"{self.api_url}/{self.workspace_id.lower()}/{dataset} ({self.write_mode})"
 
     @property
     def dataset(self) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from ifs_bi_core.singer.target import DELETED_AT, TABLE_VERSION, RowSink
+from ifs_bi_core.singer.sinks import DELETED_AT, TABLE_VERSION, RowSink
 
 from target_powerbi.changes import Row
 from target_powerbi.rows import RowWriter, key_of, version_of
@@ -13,9 +13,7 @@ from target_powerbi.tables import table_of, unknown_choices
 from target_powerbi.values import UnfitValueError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from singer_sdk import Target
+    from collections.abc import Sequence
 
     from target_powerbi.target import TargetPowerBI
 
@@ -24,9 +22,9 @@ class PowerBISink(RowSink):
     """The sink of one stream."""
 
     def __init__(
-        self, target: Target, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
+        self, target: TargetPowerBI, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
     ) -> None:
-        self._powerbi = cast("TargetPowerBI", target)
+        self._powerbi = target
         super().__init__(target, stream_name, schema, key_properties)
         settings = self._powerbi.settings
         self._mirrors = settings.write_mode == "mirror"
@@ -37,6 +35,7 @@ class PowerBISink(RowSink):
         self._writer = RowWriter(
             self._table, known=self.schema["properties"], truncate_strings=settings.truncate_strings
         )
+        self._prepared: list[tuple[str, Row]] = []  # key, and what Power BI gets
         self._told: set[str] = set()
         if absent := unknown_choices(self.schema, choice):
             self.logger.warning(
@@ -48,18 +47,18 @@ class PowerBISink(RowSink):
         """Metadata columns are added in `append` alone: in `mirror` they would make every row another one in every run."""
         return self._powerbi.settings.write_mode == "append" and super().include_sdc_metadata_properties
 
-    def setup(self) -> None:
+    def shape(self) -> None:
         """Check the table's columns before the first row."""
-        super().setup()
         self._powerbi.run.dataset.check(self._table)
 
-    def load(self, rows: list[dict[str, Any]]) -> None:
-        """Deliver the rows, or keep them until the table is rewritten at the end of the run."""
-        delivery = self._powerbi.run.delivery
-        if keys := self._table.keys:
-            delivery.mirror(self.stream_name, [(key_of(row, keys), kept) for row, kept in self._written(rows)])
-        else:
-            delivery.append(self.stream_name, [kept for _, kept in self._written(rows)])
+    def prepare(self, rows: list[dict[str, Any]]) -> dict[int, str]:
+        """Write the rows as Power BI gets them; those that a column can't hold are refused."""
+        keys, refused = self._table.keys, dict[int, str]()
+        for position, row in enumerate(rows):
+            try:
+                self._prepared.append((key_of(row, keys), self._written(row)))
+            except UnfitValueError as reason:
+                refused[position] = str(reason)
         if news := self._writer.unknown - self._told:
             self._told |= news
             self.logger.warning(
@@ -67,22 +66,34 @@ class PowerBISink(RowSink):
                 self.stream_name,
                 ", ".join(sorted(news)),
             )
+        return refused
 
-    def _written(self, rows: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Row]]:
-        for row in rows:
-            generation = row.get(TABLE_VERSION)
-            gone = self._mirrors and bool(row.get(DELETED_AT))
-            if gone and not self._table.keys:
-                self.reject(
-                    row, "it is gone at the source, and without a key nobody knows which row of the table that is"
-                )
-                continue
-            try:
-                sent = None if gone else self._writer.write(row)
-            except UnfitValueError as reason:
-                self.reject(row, str(reason))
-                continue
-            yield row, Row(sent, version_of(row), generation if isinstance(generation, int) else None)
+    def _written(self, row: dict[str, Any]) -> Row:
+        generation = row.get(TABLE_VERSION)
+        gone = self._mirrors and bool(row.get(DELETED_AT))
+        if gone and not self._table.keys:
+            raise UnfitValueError(
+                "it is gone at the source, and without a key nobody knows which row of the table that is"
+            )
+        sent = None if gone else self._writer.write(row)
+        return Row(sent, version_of(row), generation if isinstance(generation, int) else None)
+
+    def deliver(self, first: int, count: int, batch: str) -> int:
+        """Give rows to the delivery, which appends them or keeps them until the table is rewritten at the end of the run."""
+        delivery, rows = self._powerbi.run.delivery, self._prepared[first : first + count]
+        if not self._table.keys:
+            delivery.append(self.stream_name, [row for _, row in rows], batch)
+            return 0
+        completes = first + count == len(self._prepared)
+        return delivery.mirror(self.stream_name, rows, batch if completes else None)
+
+    def held_of(self, batch: str, rows: int) -> int | None:
+        """What the kept rows say, once the table shows them."""
+        return self._powerbi.run.delivery.held_of(self.stream_name, batch, rows)
+
+    def forget(self) -> None:
+        """Let go of the prepared rows."""
+        self._prepared = []
 
     def activate_version(self, new_version: int) -> None:
         """Rows that no refresh from this version on carried are gone; `append` keeps every version of a row all the same."""

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.errors import ConfigError, ContractBrokenError
-from ifs_bi_core.singer.target import DELETED_AT
+from ifs_bi_core.singer.sinks import DELETED_AT
 
 from target_powerbi.limits import LIMITS
 from target_powerbi.settings import ColumnChoice, TableChoice

@@ -40,6 +40,7 @@ class TargetPowerBI(OrderedTarget):
     name = "target-powerbi"
     config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS
     default_sink_class = PowerBISink
+    confirms_at_end = True
     surroundings: ClassVar[Surroundings] = REAL
 
     def __init__(self, **kwargs: Any) -> None:
@@ -61,7 +62,7 @@ class TargetPowerBI(OrderedTarget):
         """
         kept = Kept(file_of(self.settings))
         try:
-            api = connect(self.settings, self.surroundings)
+            api = connect(self.settings, self.surroundings, self.account.run.observer("powerbi"))
             dataset = PushDataset(self.settings, api, kept)
             dataset.find()
             delivery = Delivery(dataset, api, kept, batch_size_rows=self.settings.batch_size_rows)
@@ -76,12 +77,18 @@ class TargetPowerBI(OrderedTarget):
         if "run" in self.__dict__:
             self.run.kept.close()
 
+    @property
+    def destination(self) -> str:
+        """The dataset, and how it is written."""
+        return self.settings.destination
+
+    def finish(self) -> None:
+        """Make every table right."""
+        self.run.delivery.finish()
+
     def process_endofpipe(self) -> None:
         """Deliver what is gathered, make every table right, and only then let STATE go."""
         try:
-            for sink in list(self._sinks_active.values()):
-                self.drain_one(sink)
-            self.run.delivery.finish()
             super().process_endofpipe()
         finally:
             self.close()

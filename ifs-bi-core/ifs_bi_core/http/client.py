@@ -13,7 +13,7 @@ from ifs_bi_core.http.policies import token_refused, with_audit, with_auth, with
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ifs_bi_core.http.limits import SlidingWindow
+    from ifs_bi_core.http.limits import Limiter
     from ifs_bi_core.http.message import Request, Response, Send
     from ifs_bi_core.http.policies import Attempt
     from ifs_bi_core.http.retry import RetryRules
@@ -40,7 +40,7 @@ def client(
     transport: Send,
     *,
     tokens: TokenSource,
-    limiter: SlidingWindow,
+    limiter: Limiter,
     rules: RetryRules,
     observe: Callable[[Attempt], None],
     refused: Callable[[Response], bool] = token_refused,

@@ -1,14 +1,38 @@
-"""A rate limit that holds in every window, not just on average."""
+"""A rate limit that holds in every window, not just on average.
+
+`SlidingWindow` counts the calls of one process; `ifs_bi_core.http.shared_limits` those of all processes of a machine.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+SHORTEST_WAIT = 0.001
+"""Seconds. A clock that has not moved since the last look must not keep a processor busy."""
+
+
+class Limiter(Protocol):
+    """What policies ask before a request begins."""
+
+    def acquire(self) -> None:
+        """Wait until one more call may begin, and count it."""
+
+
+def whole_calls(limit: float, seconds: float) -> tuple[int, float]:
+    """A limit as a whole number of calls and the window they may fill: less than one call a window is one in a longer window.
+
+    Raises:
+        ValueError: the limit is not positive.
+    """
+    if limit <= 0:
+        raise ValueError(f"a rate limit is a positive number, not {limit}")
+    return max(1, int(limit)), seconds if limit >= 1 else seconds / limit
 
 
 class SlidingWindow:
@@ -29,11 +53,7 @@ class SlidingWindow:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        if limit <= 0:
-            raise ValueError(f"a rate limit is a positive number, not {limit}")
-        # Less than one call a window is one call in a longer window.
-        self._limit = max(1, int(limit))
-        self._seconds = seconds if limit >= 1 else seconds / limit
+        self._limit, self._seconds = whole_calls(limit, seconds)
         self._clock = clock
         self._sleep = sleep
         self._begun: deque[float] = deque(maxlen=self._limit)
@@ -46,5 +66,5 @@ class SlidingWindow:
                 wait = self._begun[0] + self._seconds - self._clock()
                 if wait < 0:  # a call exactly `seconds` old still shares a closed window with a new one
                     break
-                self._sleep(max(wait, 0.001))
+                self._sleep(max(wait, SHORTEST_WAIT))
             self._begun.append(self._clock())

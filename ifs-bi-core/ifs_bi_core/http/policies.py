@@ -17,7 +17,7 @@ from ifs_bi_core.http.retry import RetryRules, next_wait
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ifs_bi_core.http.limits import SlidingWindow
+    from ifs_bi_core.http.limits import Limiter
     from ifs_bi_core.http.message import Request, Response, Send
     from ifs_bi_core.http.tokens import TokenSource
 
@@ -86,7 +86,7 @@ def with_auth(
     return authorized
 
 
-def with_throttle(send: Send, limiter: SlidingWindow) -> Send:
+def with_throttle(send: Send, limiter: Limiter) -> Send:
     """Wait until the limiter lets one more request begin."""
 
     def throttled(request: Request) -> Response:

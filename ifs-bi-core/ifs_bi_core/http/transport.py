@@ -2,42 +2,58 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import requests
 import urllib3.exceptions
 
 from ifs_bi_core.errors import ConfigError, NotSentError, OutcomeUnknownError
+from ifs_bi_core.http.deadlines import Deadline, DeadlineAdapter, ending_at
 from ifs_bi_core.http.message import Response, case_insensitive
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ifs_bi_core.http.message import Request, Send
 
 _CONNECT_SECONDS = 10.0
 
 
-def transport(session: requests.Session | None = None, *, timeout_seconds: float = 300.0) -> Send:
+def transport(
+    session: requests.Session | None = None,
+    *,
+    timeout_seconds: float = 300.0,
+    deadline_seconds: float = 1800.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> Send:
     """Send through ``session``; redirects are answers, not instructions, since they would carry the token elsewhere.
 
     Args:
         session: holds the connections; a new one where it is left out.
         timeout_seconds: longest silence while reading. Connecting has 10 seconds.
+        deadline_seconds: longest time from the beginning of a request to the last byte of its answer.
+        clock: monotonic seconds.
 
     Returns:
         A `Send` that raises `NotSentError` where nothing can have reached the service, else `OutcomeUnknownError`.
     """
     session = session or requests.Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, DeadlineAdapter())
 
     def send(request: Request) -> Response:
+        deadline = Deadline(clock() + deadline_seconds, clock)
         try:
-            answer = session.request(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                data=request.body,
-                timeout=(_CONNECT_SECONDS, timeout_seconds),
-                allow_redirects=False,
-            )
+            with ending_at(deadline):
+                answer = session.request(
+                    request.method,
+                    request.url,
+                    headers=dict(request.headers),
+                    data=request.body,
+                    timeout=(min(_CONNECT_SECONDS, deadline_seconds), timeout_seconds),
+                    allow_redirects=False,
+                )
         except (
             requests.exceptions.InvalidURL,
             requests.exceptions.InvalidSchema,
@@ -45,14 +61,20 @@ def transport(session: requests.Session | None = None, *, timeout_seconds: float
         ) as error:
             raise ConfigError(f"{_where(request)}: {request.url!r} is no address that can be called.") from error
         except requests.exceptions.RequestException as error:
-            raise _translated(request, error) from error
+            translated = _translated(request, error)
+            if deadline.passed and isinstance(translated, OutcomeUnknownError):
+                raise OutcomeUnknownError(
+                    f"{_where(request)}: {_host(request)} took the request and had not answered it in full after "
+                    f"{deadline_seconds:,g} seconds."
+                ) from error
+            raise translated from error
         return Response(answer.status_code, case_insensitive(answer.headers), answer.content, answer.url)
 
     return send
 
 
 def _translated(request: Request, error: requests.exceptions.RequestException) -> NotSentError | OutcomeUnknownError:
-    host = requests.compat.urlsplit(request.url).netloc
+    host = _host(request)
     if isinstance(error, requests.exceptions.SSLError):
         return NotSentError(
             f"{_where(request)}: the certificate of {host} is not trusted. "
@@ -64,7 +86,7 @@ def _translated(request: Request, error: requests.exceptions.RequestException) -
         return NotSentError(
             f"{_where(request)}: {host} can't be reached. Check the address and the network, then run again."
         )
-    if isinstance(error, requests.exceptions.ReadTimeout):
+    if isinstance(error, requests.exceptions.ReadTimeout) or _fell_silent(error):
         return OutcomeUnknownError(f"{_where(request)}: {host} took the request and did not answer in time.")
     return OutcomeUnknownError(f"{_where(request)}: the connection to {host} broke before the answer was complete.")
 
@@ -74,6 +96,15 @@ def _never_connected(error: requests.exceptions.RequestException) -> bool:
     reason = error.args[0] if error.args else None
     cause = getattr(reason, "reason", reason)
     return isinstance(cause, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
+
+
+def _fell_silent(error: requests.exceptions.RequestException) -> bool:
+    """Whether the answer began and then stopped, which requests reports as a connection error."""
+    return bool(error.args) and isinstance(error.args[0], urllib3.exceptions.ReadTimeoutError)
+
+
+def _host(request: Request) -> str:
+    return str(requests.compat.urlsplit(request.url).netloc)
 
 
 def _where(request: Request) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from ifs_bi_core.ledger.journal import Journal
-    from ifs_bi_core.ledger.trail import TrailRow
+    from ifs_bi_core.ledger.trail import TrailColumns, TrailRow
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,12 @@ class BatchAccount:
     def fates(self) -> Fates:
         """What became of its rows."""
         return fates(self.rows, self.events)
+
+
+def follows(batch: str, earlier: str) -> bool:
+    """Whether ``batch`` is a later one of the process that wrote ``earlier``: names are ``<time>-<process>-<number>``."""
+    (_, part, number), (_, earlier_part, earlier_number) = (name.rsplit("-", 2) for name in (batch, earlier))
+    return part == earlier_part and int(number) > int(earlier_number)
 
 
 def read_batches(connection: Connection, where: ColumnElement[bool]) -> list[BatchAccount]:
@@ -121,9 +127,14 @@ class Batch:
         """
         self._happened(State.PUSHING, durable=True)
 
-    def acknowledged(self, positions: Iterable[int] | None = None) -> None:
-        """Say that the destination has confirmed the rows at these positions; None: all that have no final word yet."""
-        self._happened(State.ACKNOWLEDGED, positions=positions)
+    def acknowledged(self, positions: Iterable[int] | None = None, *, note: str | None = None) -> None:
+        """Say that the destination has confirmed the rows at these positions; None: all that have no final word yet.
+
+        Args:
+            positions: of the rows.
+            note: what is to be said about it, such as how many of them were older than what the destination holds.
+        """
+        self._happened(State.ACKNOWLEDGED, note, positions)
 
     def refused(self, reason: str, positions: Iterable[int] | None = None) -> None:
         """Say that the destination refused the rows for good; they have to be dead letters on disk by now."""
@@ -185,6 +196,14 @@ class BatchWriter:
             LedgerError: they can't be written.
         """
         self._trail.add(rows)
+
+    def add_columns(self, columns: TrailColumns) -> None:
+        """Add rows, in their order.
+
+        Raises:
+            LedgerError: they can't be written.
+        """
+        self._trail.add_columns(columns)
 
     def written(self) -> Batch:
         """Close the batch; its rows are on disk, and the ledger knows of it, when this returns.

@@ -1,15 +1,16 @@
 """Keys of records: their one text, and a small index that tells which batches may hold a key.
 
-The index of a batch is the sorted 32-bit hashes of its keys, four bytes a record, kept in the ledger's database. A lookup costs
-a binary search a batch; of batches of 10,000 records, one in 430,000 is opened in vain.
+The index of a batch is the sorted CRC-32 of its keys, four bytes a record, kept in the ledger's database. A lookup costs a binary
+search a batch; of batches of 10,000 records, one in 430,000 is opened in vain.
 """
 
 from __future__ import annotations
 
-import hashlib
+from array import array
 from bisect import bisect_left
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import msgspec
 import pyarrow as pa
@@ -32,6 +33,18 @@ def key_text(row: Mapping[str, Any], names: Sequence[str]) -> str:
     return _ENCODE({name: _value_text(row.get(name)) for name in names}).decode()
 
 
+def key_texts(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """`key_text` of each row, in a third of the time where all values are text."""
+    columns = [[row.get(name) for row in rows] for name in names]
+    columns = [
+        values if set(map(type, values)) <= {str} else [_value_text(value) for value in values] for values in columns
+    ]
+    if len(names) == 1:
+        (name,), (values,) = names, columns
+        return [_ENCODE({name: value}).decode() for value in values]
+    return [_ENCODE(dict(zip(names, values, strict=True))).decode() for values in zip(*columns, strict=True)]
+
+
 def _value_text(value: Any) -> str | None:
     if value is None or type(value) is str:
         return value
@@ -51,7 +64,7 @@ def names_of(text: str) -> list[str]:
 
 def digests(keys: Iterable[str]) -> bytes:
     """The hashes of keys, one after the other."""
-    return b"".join([hashlib.blake2b(key.encode(), digest_size=_HASH_BYTES).digest() for key in keys])
+    return array("I", [crc32(key.encode()) for key in keys]).tobytes()
 
 
 def index(hashes: bytes) -> bytes:

@@ -6,6 +6,7 @@ outcome is unknown, or that were refused.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -40,6 +41,9 @@ _DELIVERED = frozenset({State.ACKNOWLEDGED, State.WITHDRAWN})
 """Rows whose payload nobody needs: the destination has them, or the source gives them again."""
 _ABANDONED_AFTER = timedelta(days=1)
 """When a file that no account names, or that is not complete, is what a killed process left."""
+_EVERY = timedelta(days=1)
+_DONE = ".pruned"
+"""The file in the state folder whose time tells when `prune_now_and_then` last did something."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,25 @@ def prune(
     freed = sum(_slim(ledger, account) for account in fat) + sum(_remove(ledger, account) for account in old)
     freed_behind, left_behind = _sweep(ledger)
     return Pruned(len(fat), len(old), left_behind, _forget_runs(ledger, trail_limit), freed + freed_behind)
+
+
+def prune_now_and_then(ledger: Ledger, *, retain_payload_days: float, retain_trail_days: float) -> Pruned | None:
+    """`prune`, unless it was done within the last day: a run every minute needn't look through the ledger each time.
+
+    Raises:
+        LedgerError: the ledger or a batch file can't be written.
+    """
+    done = ledger.state_dir / _DONE
+    try:
+        if done.stat().st_mtime > (ledger.clock() - _EVERY).timestamp():
+            return None
+    except FileNotFoundError:
+        pass
+    pruned = prune(ledger, retain_payload_days=retain_payload_days, retain_trail_days=retain_trail_days)
+    now = ledger.clock().timestamp()
+    done.touch(mode=0o600)
+    os.utime(done, (now, now))
+    return pruned
 
 
 def _delivered_wholly(account: BatchAccount) -> bool:

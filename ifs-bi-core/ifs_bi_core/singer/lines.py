@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerReader, GenericSingerWriter
-from singer_sdk.singerlib.encoding.simple import Message, RecordMessage
+from singer_sdk.singerlib.encoding.simple import Message, RecordMessage, SchemaMessage
 
 from ifs_bi_core.errors import ContractBrokenError, OutcomeUnknownError
 
@@ -32,6 +32,11 @@ _ENCODER = msgspec.json.Encoder(enc_hook=encode_other, decimal_format="number")
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
+def encoded(text: str | bytes) -> bytes:
+    """The text as UTF-8."""
+    return text.encode() if isinstance(text, str) else text
+
+
 def encode(value: Any) -> bytes:
     """JSON with decimals as numbers, digit for digit."""
     return _ENCODER.encode(value)
@@ -47,11 +52,16 @@ def decode(line: str | bytes) -> Any:
 
 
 class LineReader(GenericSingerReader[bytes]):
-    """Reads Singer messages as bytes from standard input."""
+    """Reads Singer messages as bytes from standard input.
+
+    Attributes:
+        line: the line that is being worked on, without its end.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._line_number = 0
+        self.line = b""
 
     @property
     def default_input(self) -> IO[bytes]:
@@ -71,6 +81,7 @@ class LineReader(GenericSingerReader[bytes]):
             ContractBrokenError: the line is no JSON object.
         """
         self._line_number += 1
+        self.line = encoded(line).rstrip(b"\r\n")
         try:
             message = decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -92,17 +103,24 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
 
     RECORD lines are gathered until a block is full or a second old, everything else goes out at once: the reader is never
     far behind, and no record costs a system call.
+
+    Attributes:
+        run: the name of the run, which a SCHEMA line tells to whoever reads it, beside its Singer members.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
+        self.run: str | None = None
         self._clock = clock
         self._buffer = bytearray()
         self._flushed_at = clock()
 
     def serialize_message(self, message: Message) -> bytes:
         """One line."""
-        return encode(message.to_dict()) + b"\n"
+        said = message.to_dict()
+        if self.run and isinstance(message, SchemaMessage):
+            said["run"] = self.run
+        return encode(said) + b"\n"
 
     def write_message(self, message: Message) -> None:
         """Put a message into the block."""

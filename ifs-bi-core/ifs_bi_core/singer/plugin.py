@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
 
+from ifs_bi_core import logs
 from ifs_bi_core.errors import ConfigError
 from ifs_bi_core.process import exit_code
 from ifs_bi_core.redaction import redact_logs
@@ -85,6 +87,13 @@ class Plugin(PluginBase):
                 f"The configuration file {', '.join(value)} is no JSON object ({error}). Mend it, then run again."
             ) from None
 
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """The SDK's command, with the option ``--log-format``."""
+        command = super().get_singer_command()
+        command.params.append(logs.option())
+        return command
+
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Stop at once: what the destination confirmed stays confirmed, and the rest is sent again by the next run."""
         del frame
@@ -106,7 +115,14 @@ def run(plugin: type[PluginBase], args: list[str] | None = None) -> NoReturn:
 
 
 def _command(plugin: type[PluginBase], args: list[str] | None) -> Any:
+    command = plugin.cli  # this also gives the root logger a handler, and what SINGER_SDK_LOG_CONFIG says
+    logs.set_up(
+        plugin.name,
+        logs.chosen(sys.argv[1:] if args is None else args, os.environ),
+        terminal=sys.stderr.isatty(),
+        configured="SINGER_SDK_LOG_CONFIG" in os.environ,
+    )
     try:
-        return plugin.cli.main(args=args, prog_name=plugin.name, standalone_mode=False)
+        return command.main(args=args, prog_name=plugin.name, standalone_mode=False)
     except json.JSONDecodeError as error:
         raise ConfigError(f"The catalog or state file is no JSON: {error}. Mend it, then run again.") from None

@@ -1,61 +1,134 @@
-"""A Singer target that keeps the order of what it is told, and a sink that gathers rows for it.
+"""A Singer target that keeps the order of what it is told.
 
 Three habits of the SDK would lose or resurrect rows, and are replaced here:
 
 - A new SCHEMA for a stream puts the old sink aside and drains it after the new one; here it is drained first.
 - ACTIVATE_VERSION reaches a sink that still holds rows; here they are drained first.
-- ``_sdc_deleted_at`` is dropped from schema and record unless metadata columns are on; here a delete stays a delete.
+- ``_sdc_deleted_at`` is dropped from schema and record unless metadata columns are on; here a delete stays a delete (`sinks`).
 
-STATE is written when everything before it is confirmed by the destination (docs/adr/0003).
+STATE is written when everything before it is confirmed by the destination or lies in the dead letters (docs/adr/0003).
 """
 
 from __future__ import annotations
 
 import sys
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any
 
 from singer_sdk import Sink, Target
-from singer_sdk.exceptions import (
-    InvalidJSONSchema,
-    InvalidRecord,
-    MissingKeyPropertiesError,
-    RecordsWithoutSchemaException,
-)
+from singer_sdk.exceptions import RecordsWithoutSchemaException
+from singer_sdk.plugin_base import PluginBase, _ConfigInput
 
-from ifs_bi_core.errors import ContractBrokenError, RowRejectedError
+from ifs_bi_core.errors import ContractBrokenError, ExitCode
+from ifs_bi_core.singer.account import Account
 from ifs_bi_core.singer.lines import LineReader, encode
 from ifs_bi_core.singer.plugin import Plugin
-from ifs_bi_core.singer.validation import CompiledValidator
+from ifs_bi_core.singer.refusals import Refusals
+from ifs_bi_core.singer.sinks import RowSink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from singer_sdk.sinks.core import BaseJSONSchemaValidator
-
-DELETED_AT = "_sdc_deleted_at"
-"""A row that carries a value here is gone at the source."""
-
-TABLE_VERSION = "_sdc_table_version"
-"""The version of a full refresh that last carried the row (integer); present where the tap sends versions."""
+    from ifs_bi_core.singer.outgoing import Pushed
 
 
 class UnannouncedStreamError(ContractBrokenError, RecordsWithoutSchemaException):
     """A message for a stream came before its SCHEMA."""
 
 
-class KeylessRowError(RowRejectedError, MissingKeyPropertiesError):
-    """A row lacks a value of its stream's key."""
-
-
 class OrderedTarget(Plugin, Target):
     """A target whose sinks are `RowSink`."""
 
     message_reader_class = LineReader
+    confirms_at_end = False
+    """Whether the destination shows what it was given only when the run is complete."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.max_parallelism = 1  # sinks of one target share one connection
+        self._pushed: list[Pushed] = []
+
+    @property
+    @abstractmethod
+    def destination(self) -> str:
+        """Where rows go, without secrets: the same text for the same place in every run."""
+
+    @cached_property
+    def account(self) -> Account:
+        """The ledger of this run."""
+        return Account(self.name, self.plugin_version, self.config)
+
+    @cached_property
+    def refusals(self) -> Refusals:
+        """Where refused rows go."""
+        return Refusals(self.account, self.destination)
+
+    @property
+    def fails_on_refusal(self) -> bool:
+        """Whether a row that is refused ends the run."""
+        return bool(self.config["on_row_error"] == "fail")
+
+    @property
+    def line(self) -> bytes:
+        """The line that is being worked on."""
+        return getattr(self.message_reader, "line", b"")
+
+    def finish(self) -> None:
+        """Do what is only right when all rows have come; the destination has confirmed it when this returns."""
+        for sink in self.row_sinks():
+            sink.finish()
+
+    def process_endofpipe(self) -> None:
+        """Deliver what is left, finish, confirm, and let STATE go."""
+        for sink in self.row_sinks():
+            self.drain_one(sink)
+        self.finish()
+        for pushed in self._pushed:
+            pushed.confirm()
+        self._pushed.clear()
+        self.refusals.flush()
+        super().process_endofpipe()
+
+    def pushed(self, pushed: Pushed) -> None:
+        """Take note of a batch that the destination took."""
+        if self.confirms_at_end:
+            self._pushed.append(pushed)
+        else:
+            pushed.confirm()
+
+    def row_sinks(self) -> list[RowSink]:
+        """The sinks of all streams."""
+        return [sink for sink in self._sinks_active.values() if isinstance(sink, RowSink)]
+
+    @classmethod
+    def invoke(  # type: ignore[override]  # the SDK overrides it the same way
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+    ) -> ExitCode:
+        """Read the input to its end; the exit code says whether all rows were delivered."""
+        PluginBase.invoke.__func__(cls, about=about, about_format=about_format)  # type: ignore[attr-defined]
+        cls.print_version(print_fn=cls.logger.info)
+        config = config or _ConfigInput()
+        target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
+        with target.account.closing(target.exit_code):  # the ledger is opened before anything is sent
+            try:
+                target.listen(file_input)
+            except BaseException:
+                for sink in target.row_sinks():
+                    sink.abandon()
+                raise
+        if said := target.refusals.told(cls.name):
+            cls.logger.warning("%s", said)
+        return target.exit_code()
+
+    def exit_code(self) -> ExitCode:
+        """How a run ends that came to its end."""
+        return ExitCode.DEAD_LETTERS if self.refusals.counts else ExitCode.DONE
 
     def get_sink(
         self,
@@ -80,6 +153,11 @@ class OrderedTarget(Plugin, Target):
         if existing is not None and schema is not None:
             return existing
         return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
+
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        self.account.join(message_dict.get("run"))
+        super()._process_schema_message(message_dict)
+        self.refusals.announce(message_dict["stream"], self.line)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         self._assert_line_requires(message_dict, requires={"stream", "record"})
@@ -116,94 +194,7 @@ class OrderedTarget(Plugin, Target):
         return self.mapper.stream_maps[stream]
 
     def _write_state_message(self, state: dict[str, Any]) -> None:
+        self.refusals.flush()
+        self.account.run.flush()
         sys.stdout.write(encode(state).decode() + "\n")  # a decimal inside a foreign tap's state stays a number
         sys.stdout.flush()
-
-
-class RowSink(Sink):
-    """Gathers the rows of one stream and hands them to `load` as a batch.
-
-    Attributes:
-        rows: what was accepted since the last batch; values as they came off the line (numbers are int or Decimal, dates and
-            timestamps are text).
-    """
-
-    def __init__(
-        self, target: Target, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
-    ) -> None:
-        super().__init__(target, stream_name, schema, key_properties)
-        self.rows: list[dict[str, Any]] = []
-        absent = [key for key in self.key_properties if key not in self.schema["properties"]]
-        if absent:
-            raise ContractBrokenError(
-                f"The SCHEMA of '{stream_name}' names keys that it has no property for: {', '.join(absent)}."
-            )
-
-    def get_validator(self) -> BaseJSONSchemaValidator | None:
-        """A compiled validator, unless `validate_records` is off."""
-        if not self.validate_schema:
-            return None
-        try:
-            return CompiledValidator(self.schema)
-        except InvalidJSONSchema as error:
-            raise ContractBrokenError(f"The SCHEMA of '{self.stream_name}' is none: {error}.") from None
-
-    def accept(self, row: dict[str, Any], message: dict[str, Any]) -> None:
-        """Check a row and put it into the batch; one that can't be accepted goes to `reject`."""
-        if self.include_sdc_metadata_properties:
-            self._add_sdc_metadata_to_record(row, message, {})
-        elif message.get("version") is not None:
-            row[TABLE_VERSION] = message["version"]
-        reason = self._flaw(row)
-        if reason is not None:
-            self.reject(row, reason)
-            return
-        self.tally_record_read()
-        self.record_counter_metric.increment()
-        self.rows.append(row)
-
-    def _flaw(self, row: dict[str, Any]) -> str | None:
-        missing = [key for key in self.key_properties if row.get(key) is None]
-        if missing:
-            return f"its key {', '.join(missing)} is missing or null"
-        # A delete carries the keys alone; properties that a live row must have are not asked of it.
-        if self._validator is not None and not row.get(DELETED_AT):
-            try:
-                self._validator.validate(row)
-            except InvalidRecord as error:
-                return str(error.error_message)
-        return None
-
-    def reject(self, row: dict[str, Any], reason: str) -> None:
-        """What happens to a row that can't be delivered: the run stops and says which row and why.
-
-        Raises:
-            RowRejectedError: always.
-        """
-        key = ", ".join(f"{name}={row.get(name)!r}" for name in self.key_properties) or "without a key"
-        lacking = any(row.get(name) is None for name in self.key_properties)
-        raise (KeylessRowError if lacking else RowRejectedError)(
-            f"{self.stream_name}: the row {key} can't be delivered: {reason}. Mend it at the source or leave the column out; "
-            f"the state was not moved past it."
-        )
-
-    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Rows come through `accept`."""
-        self.accept(record, context)
-
-    def process_batch(self, context: dict[str, Any]) -> None:
-        """Hand the gathered rows to `load`."""
-        del context
-        rows, self.rows = self.rows, []
-        self.load(rows)
-
-    @abstractmethod
-    def load(self, rows: list[dict[str, Any]]) -> None:
-        """Deliver the rows, in the order given; return when the destination has confirmed them."""
-
-    # A delete has to survive, and versions have to be known, whether or not metadata columns are wanted.
-
-    def _remove_sdc_metadata_from_schema(self) -> None:
-        kept = {name: self.schema["properties"].get(name) for name in (DELETED_AT, TABLE_VERSION)}
-        super()._remove_sdc_metadata_from_schema()
-        self.schema["properties"] |= {name: definition for name, definition in kept.items() if definition}

@@ -1,0 +1,214 @@
+"""Rows on their way to a destination: on disk before they leave, and what came of them in the ledger.
+
+The one mechanism of both targets. Its order is what makes it right: the batch file is complete, the ledger says "about to push",
+the destination is asked, the ledger says what came back. Whatever ends the process in between, the next one finds the batch
+(`Outgoing.resolve`) and asks the destination what it holds.
+"""
+
+from __future__ import annotations
+
+import logging
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol
+
+from ifs_bi_core.errors import RowRejectedError
+from ifs_bi_core.ledger.outcomes import FINAL, State
+from ifs_bi_core.singer.lines import encoded
+from ifs_bi_core.singer.refusals import mark_in
+
+if TYPE_CHECKING:
+    from ifs_bi_core.dead_letter.lines import Mark
+    from ifs_bi_core.ledger.batches import Batch, BatchWriter
+    from ifs_bi_core.ledger.trail import TrailColumns
+    from ifs_bi_core.singer.account import Account
+    from ifs_bi_core.singer.refusals import Refusals
+
+_MOST_TRIES = 100
+"""Refusals of parts of one batch, after which a refused part is put aside as a whole: one bad row in 10,000 takes 27 tries."""
+
+
+class BatchRefusedError(RowRejectedError):
+    """A destination refused rows of a batch for good.
+
+    Attributes:
+        stored: how many of the rows, from the first on, it had taken before; it has none of the others.
+    """
+
+    def __init__(self, reason: str, *, stored: int = 0) -> None:
+        super().__init__(reason)
+        self.stored = stored
+
+
+class Adapter(Protocol):
+    """What a destination does for one stream."""
+
+    def deliver(self, first: int, count: int, batch: str) -> int:
+        """Deliver rows of the batch that was prepared, in their order; they are confirmed when this returns.
+
+        Args:
+            first: position of the first one.
+            count: how many.
+            batch: name of the batch. The destination keeps it with the rows, in the same transaction.
+
+        Returns:
+            How many of them were older than what the destination holds, and left aside.
+
+        Raises:
+            BatchRefusedError: they were refused for good.
+            IfsBiError: they could not be delivered now, or nobody knows whether they were; the run ends.
+        """
+
+    def held_of(self, batch: str, rows: int) -> int | None:
+        """How many rows of an earlier batch, from the first on, the destination holds: ``rows``: all, 0: none.
+
+        None where it can't tell.
+        """
+
+
+class Outgoing:
+    """The batches of one stream in one run.
+
+    Args:
+        account: of this process.
+        refusals: where refused rows go.
+        stream: of the rows.
+        destination: where they go.
+        adapter: takes them there.
+        fails: whether a refused row ends the run.
+    """
+
+    def __init__(
+        self, account: Account, refusals: Refusals, stream: str, destination: str, adapter: Adapter, *, fails: bool
+    ) -> None:
+        self._account = account
+        self._refusals = refusals
+        self._stream = stream
+        self._destination = destination
+        self._adapter = adapter
+        self._fails = fails
+        self._writer: BatchWriter | None = None
+        self._marks: dict[int, Mark] = {}
+        self._rows = 0
+        self._log = logging.getLogger(__name__)
+
+    def resolve(self) -> None:
+        """Settle what earlier processes left without an answer; to be called before anything newer of the table moves.
+
+        Raises:
+            IfsBiError: the destination can't be asked.
+        """
+        for batch in self._account.ledger.unanswered(self._destination, self._stream, or_unknown=True):
+            held = self._adapter.held_of(batch.id, batch.size) if batch.pushes else 0
+            if held is None:
+                if not batch.fates.any_in(frozenset({State.UNKNOWN})):
+                    batch.unknown("the destination can't tell whether they arrived")
+                self._log.warning("%s: nobody can tell whether batch %s arrived.", self._stream, batch.id)
+                continue
+            marks = self._marks_in(batch)
+            if held:
+                batch.acknowledged(range(held) if held < batch.size else None)
+            if held < batch.size:
+                batch.withdrawn("the process ended before they were delivered")
+            self._refusals.answered(mark for position, mark in marks.items() if position < held)
+            self._refusals.returned(mark for position, mark in marks.items() if position >= held)
+            self._log.info(
+                "%s: batch %s of an earlier run: %d of %d rows had arrived.", self._stream, batch.id, held, batch.size
+            )
+
+    def _marks_in(self, batch: Batch) -> dict[int, Mark]:
+        """Where rows without a final word come from that a replay brought; none where the file is on another machine."""
+        if not batch.file.exists():
+            return {}
+        fates = batch.fates
+        marks = ((position, mark_in(row.payload)) for position, row in enumerate(batch.rows()))
+        return {position: mark for position, mark in marks if mark and fates.of(position) not in FINAL}
+
+    def add(self, rows: TrailColumns, marks: dict[int, Mark]) -> None:
+        """Put rows into the batch that is being gathered.
+
+        Args:
+            rows: in their order.
+            marks: which of them a replay brought, by their place in ``rows``.
+
+        Raises:
+            LedgerError: they can't be written, so they are not sent.
+        """
+        if not rows.key:
+            return
+        if self._writer is None:
+            self._writer = self._account.run.begin_batch(self._stream, self._destination)
+        self._marks |= {self._rows + place: mark for place, mark in marks.items()}
+        self._rows += len(rows.key)
+        self._writer.add_columns(rows)
+
+    def push(self) -> Pushed | None:
+        """Deliver what was gathered; None where that is nothing.
+
+        Raises:
+            RowRejectedError: a row was refused, and `on_row_error` is `fail`.
+            IfsBiError: it could not be delivered; the next run finds out what arrived.
+        """
+        if self._writer is None:
+            return None
+        writer, self._writer = self._writer, None
+        marks, self._marks, self._rows = self._marks, {}, 0
+        with writer:
+            batch = writer.written()
+        batch.pushing()
+        try:
+            return Pushed(batch, self._refusals, marks, self._deliver(batch))
+        except BaseException:
+            self._refusals.returned(marks.values())
+            raise
+
+    def _deliver(self, batch: Batch) -> int:
+        """Deliver the rows; where some are refused, those parts are halved until the refused rows stand alone."""
+        outdated, tries = 0, _MOST_TRIES
+        parts = [(0, batch.size)]
+        while parts:
+            first, count = parts.pop()
+            try:
+                outdated += self._adapter.deliver(first, count, batch.id)
+            except RowRejectedError as refusal:
+                if self._fails:
+                    raise
+                stored = refusal.stored if isinstance(refusal, BatchRefusedError) else 0
+                first, count, tries = first + stored, count - stored, tries - 1
+                if count == 1 or tries <= 0:
+                    self._refuse(batch, first, count, str(refusal))
+                else:
+                    half = count // 2
+                    parts += [(first + half, count - half), (first, half)]  # the last one is the next
+        return outdated
+
+    def _refuse(self, batch: Batch, first: int, count: int, reason: str) -> None:
+        lines = ((row.key, encoded(row.payload or b"")) for row in islice(batch.rows(), first, first + count))
+        self._refusals.refuse_of_batch(self._stream, batch.id, lines, reason)
+        batch.refused(reason, range(first, first + count))
+
+    def discard(self) -> None:
+        """Leave nothing behind of a batch that was not complete; replayed rows in it may be replayed again."""
+        if self._writer is not None:
+            with self._writer:
+                self._writer = None
+        self._refusals.returned(self._marks.values())
+
+
+class Pushed:
+    """A batch that the destination has taken."""
+
+    def __init__(self, batch: Batch, refusals: Refusals, marks: dict[int, Mark], outdated: int) -> None:
+        self._batch = batch
+        self._refusals = refusals
+        self._marks = marks
+        self._outdated = outdated
+
+    def confirm(self) -> None:
+        """Say so: from here on a STATE may leave that is behind it."""
+        note = None
+        if self._outdated:
+            note = f"{self._outdated:,} rows were older than what the destination holds, and left aside"
+        fates = self._batch.fates
+        self._batch.acknowledged(note=note)
+        taken = (mark for position, mark in self._marks.items() if fates.of(position) is not State.REFUSED)
+        self._refusals.answered(taken, note)
