@@ -1,5 +1,8 @@
 """The command ``ifs-bi``: verbs of installed packages, exit codes and sentences."""
 
+import json
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 
 import click
@@ -132,3 +135,48 @@ def test_of_two_verbs_with_one_name_the_core_s_own_stands(verbs, capsys, caplog)
 def test_an_unknown_level_of_logs_is_no_obstacle(verbs, capsys, caplog, monkeypatch):
     monkeypatch.setenv("LOGLEVEL", "chatty")
     assert ended(capsys, caplog, "fine")[0] == 0
+
+
+LAZY = """
+import sys
+from ifs_bi_core import cli
+from importlib.metadata import EntryPoint
+
+cli.entry_points = lambda **_: [
+    EntryPoint("vault", "ifs_bi_core.vault.command:vault", cli.VERBS),
+    EntryPoint("ledger", "ifs_bi_core.ledger.command:ledger", cli.VERBS),
+]
+try:
+    cli.main(["vault", "list", "--state-dir", sys.argv[1]])
+finally:
+    print(*(name for name in ("ifs_bi_core.vault.command", "ifs_bi_core.ledger", "singer_sdk") if name in sys.modules))
+"""
+
+
+def test_a_verb_waits_for_no_other_verb_to_load(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-c", LAZY, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.stdout.splitlines()[-1] == "ifs_bi_core.vault.command"
+
+
+def test_the_final_sentence_is_json_where_that_is_asked_for():
+    program = "from ifs_bi_core.cli import main; main()"
+    ran = subprocess.run(
+        [sys.executable, "-c", program, "--log-format", "json", "nonsense"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    said = json.loads(ran.stderr)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert (said["level"], said["app_name"], said["ts"] > 0) == ("error", "ifs-bi", True)
+    assert said["message"] == "No such command 'nonsense'. See ifs-bi --help."
+
+
+def test_an_environment_that_names_no_format_of_logs_ends_with_2(verbs, capsys, caplog, monkeypatch):
+    monkeypatch.setenv("IFS_BI_LOG_FORMAT", "yaml")
+    code, out, err = ended(capsys, caplog, "fine")
+    assert (code, out) == (2, "")
+    assert err.startswith("The environment variable IFS_BI_LOG_FORMAT is 'yaml'.")

@@ -64,11 +64,15 @@ def test_what_is_chosen_decides_then_who_configured_then_who_looks_on(choice, te
 def root_logger(*handlers: logging.Handler):
     """The root logger with these handlers alone (pytest has its own), in a process of which nothing is known."""
     root = logging.getLogger()
+    level = root.level
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(root, "handlers", list(handlers))
-        patch.setattr(root, "level", logging.INFO)
         patch.setattr(logs, "_fields", {})
-        yield root
+        root.setLevel(logging.INFO)
+        try:
+            yield root
+        finally:
+            root.setLevel(level)
 
 
 def test_only_what_writes_to_standard_error_gets_the_format(tmp_path):

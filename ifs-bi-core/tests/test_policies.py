@@ -4,9 +4,10 @@ import pytest
 from ifs_bi_core.errors import ConfigError, NotSentError, OutcomeUnknownError, ThrottledError, UnavailableError
 from ifs_bi_core.http.client import Surroundings, client
 from ifs_bi_core.http.limits import SlidingWindow
-from ifs_bi_core.http.message import Request, Response, case_insensitive
+from ifs_bi_core.http.message import Request, Response, Send, case_insensitive
 from ifs_bi_core.http.policies import Attempt
 from ifs_bi_core.http.retry import RetryRules
+from ifs_bi_core.http.shared_limits import shared_limit
 from ifs_bi_core.http.tokens import Token, TokenSource
 
 
@@ -118,6 +119,35 @@ def test_retries_and_renewals_spend_the_rate_budget():
     around = Surrounded(answer(500), answer(401), answer(200), limit=2)
     around.send(GET)
     assert sum(around.slept) >= 60  # the third attempt had to wait for the window
+
+
+def test_a_limit_that_is_shared_between_processes_can_stand_in_for_one_s_own(tmp_path):
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    def sender() -> Send:  # as another process would make it
+        return client(
+            Service(answer(200), answer(200)),
+            tokens=TokenSource(lambda: Token("t", 3600), clock=lambda: now[0]),
+            limiter=shared_limit(tmp_path, "ifs-cloud", "https://ifs", 2, clock=lambda: now[0], sleep=sleep),
+            rules=RetryRules(),
+            observe=lambda _: None,
+        )
+
+    one, other = sender(), sender()
+    for send in (one, other):
+        assert send(GET).status == 200
+    assert now[0] == 0
+    assert one(GET).status == 200
+    assert now[0] > 60
+
+
+def test_a_long_retry_after_does_not_keep_a_request_beyond_its_limit():
+    around = Surrounded(*[answer(429, Retry_After="250")] * 8)
+    assert around.send(GET).status == 429
+    assert around.slept == [250.0, 250.0]  # a third wait would end after 600 seconds
 
 
 def test_the_audit_is_told_sizes_and_the_service_s_request_id_but_no_token():

@@ -70,3 +70,29 @@ def test_an_error_of_the_token_service_passes_through_and_the_next_call_asks_aga
 
 def test_a_token_does_not_show_itself():
     assert "s3cr3t" not in repr(Token("s3cr3t", 1))
+
+
+def test_threads_that_ask_near_the_end_of_a_token_renew_it_once():
+    fetched = []
+    gate = threading.Barrier(8)
+    now = [0.0]
+
+    def fetch() -> Token:
+        fetched.append(1)
+        return Token(f"token-{len(fetched)}", 3600)
+
+    source = TokenSource(fetch, clock=lambda: now[0])
+    assert source.get() == "token-1"
+    now[0] = 3000.0
+    seen = []
+
+    def ask() -> None:
+        gate.wait()
+        seen.append(source.get())
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == ["token-2"] * 8

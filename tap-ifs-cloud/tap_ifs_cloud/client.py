@@ -11,7 +11,6 @@ import msgspec
 import requests
 from ifs_bi_core.errors import ContractBrokenError, OutcomeUnknownError
 from ifs_bi_core.http.client import REAL, client
-from ifs_bi_core.http.limits import SlidingWindow
 from ifs_bi_core.http.message import Request, Response
 from ifs_bi_core.http.retry import RetryRules
 from ifs_bi_core.http.tokens import TokenSource
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ifs_bi_core.http.client import Surroundings
+    from ifs_bi_core.http.limits import Limiter
     from ifs_bi_core.http.policies import Attempt
 
 EXACT_JSON = "application/json;odata.metadata=minimal;IEEE754Compatible=true"
@@ -47,7 +47,7 @@ class IfsCloud:
 
     Args:
         credentials: the IAM client.
-        requests_per_minute: shared by everything this process asks.
+        limiter: counts everything that the system is asked.
         timeout_seconds: longest silence of an answer.
         retry_limit_seconds: how long one request is tried.
         user_agent: how the connector names itself.
@@ -59,7 +59,7 @@ class IfsCloud:
         self,
         credentials: Client,
         *,
-        requests_per_minute: float,
+        limiter: Limiter,
         timeout_seconds: float,
         retry_limit_seconds: float,
         user_agent: str,
@@ -74,7 +74,7 @@ class IfsCloud:
         self._send = client(
             wire,
             tokens=TokenSource(token_fetcher(credentials, wire)),
-            limiter=SlidingWindow(requests_per_minute),
+            limiter=limiter,
             rules=rules,
             observe=observe,
             logger=self._log,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.errors import ContractBrokenError
 from ifs_bi_core.ledger.keys import key_text
+from ifs_bi_core.singer.progress import Progress
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
@@ -78,6 +79,7 @@ class EntityStream(Stream):
         self._source = source
         self._cloud = cloud
         self._run = run
+        self._progress = Progress(source.entity.name)
         self.failure: ContractBrokenError | None = None
         self.wire_schema = source.schema
         super().__init__(tap, schema=catalog_schema(source.schema), name=source.entity.name)
@@ -96,6 +98,7 @@ class EntityStream(Stream):
         exit code 1.
         """
         del context
+        self._progress = self._progress_of(self.get_context_state(None))
         try:
             if self.replication_method == "INCREMENTAL" and self._source.modified:
                 yield from self._changed_records(self._source.modified)
@@ -104,6 +107,13 @@ class EntityStream(Stream):
         except ContractBrokenError as error:
             self.failure = error
             self.logger.error("%s", error)  # noqa: TRY400 - the sentence is for a person; it needs no traceback
+        else:
+            self._progress.done()
+
+    def _progress_of(self, state: Mapping[str, Any]) -> Progress:
+        """Tells how far the stream is; of a full reading the last one is the estimate."""
+        rows = (state.get(_STATE) or {}).get("rows")
+        return Progress(self.name, estimate=rows, log=self.logger.info)
 
     def _all_records(self) -> Iterator[dict[str, Any]]:
         state = self.get_context_state(None)
@@ -231,6 +241,7 @@ class EntityStream(Stream):
                 continue
             self._account_for(walk.page + 1, page.rows, url)
             rows = walk.received(page.rows, page.link)
+            self._progress.add(len(rows), 1)
             if walk.capped_at:
                 self.logger.info("IFS Cloud cuts pages of %s to %d rows", self.name, walk.capped_at)
                 walk.capped_at = None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ifs_bi_core.errors import ConfigError, ContractBrokenError, ExitCode
 from ifs_bi_core.http.client import REAL, Surroundings
+from ifs_bi_core.http.limits import SlidingWindow
+from ifs_bi_core.http.shared_limits import shared_limit
 from ifs_bi_core.settings import origin
 from ifs_bi_core.singer.account import Account
 from ifs_bi_core.singer.lines import LineWriter
@@ -29,6 +31,8 @@ from tap_ifs_cloud.token import Client, keycloak_token_url
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import IO
+
+    from ifs_bi_core.http.limits import Limiter
 
 
 class TapIfsCloud(Plugin, Tap):
@@ -70,13 +74,20 @@ class TapIfsCloud(Plugin, Tap):
             )
         return IfsCloud(
             Client(token_url, config["client_id"], config["client_secret"], config.get("scope") or ""),
-            requests_per_minute=float(config["requests_per_minute"]),
+            limiter=self._limiter(base_url),
             timeout_seconds=float(config["request_timeout_seconds"]),
             retry_limit_seconds=float(config["retry_limit_seconds"]),
             user_agent=config["user_agent"],
             observe=self.account.run.observer("ifs") if self.account else lambda _: None,
             surroundings=self.surroundings,
         )
+
+    def _limiter(self, base_url: str) -> Limiter:
+        """Counts requests; those of a run together with all runs against the same system that share its state folder."""
+        limit = float(self.config["requests_per_minute"])
+        if self.account is None:
+            return SlidingWindow(limit)
+        return shared_limit(self.account.state_dir, "ifs-cloud", base_url, limit)
 
     def discover_streams(self) -> Sequence[EntityStream]:
         """A stream for each wanted entity that the tenant has.

@@ -15,6 +15,7 @@ from singer_sdk import typing as th
 from ifs_bi_core.errors import ExitCode, IfsBiError
 from ifs_bi_core.ledger.retention import RETAIN_PAYLOAD_DAYS, RETAIN_TRAIL_DAYS, prune_now_and_then
 from ifs_bi_core.ledger.runs import DEFAULT_STATE_DIR, Ledger
+from ifs_bi_core.logs import set_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -101,7 +102,9 @@ class Account:
     @cached_property
     def run(self) -> Run:
         """The run, which begins when it is first asked for."""
-        return self.ledger.begin_run(self._plugin, self._version, run=self._name)
+        run = self.ledger.begin_run(self._plugin, self._version, run=self._name)
+        set_run(run.id)
+        return run
 
     def join(self, name: Any) -> None:
         """Be a part of the run of this name, which the process before it in the pipe gave; no effect once a run has begun."""
