@@ -453,3 +453,24 @@ print([name for name in ("cryptography", "requests", "sqlalchemy", "singer_sdk")
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"
+
+
+def test_letters_that_were_done_long_ago_are_removed_and_no_others(store, tmp_path):
+    letters = [put(store) for _ in range(4)]
+    for letter in letters[:3]:
+        store.take(letter)
+    store.answered(letters[0].id, {0: DONE})
+    store.answered(letters[1].id, {0: DONE})
+    store.answered(letters[2].id, {0: REFUSED})
+    week_ago = (NOON - timedelta(days=7)).timestamp()
+    for reason in (tmp_path / "dead-letters").glob("*/*/reason.json"):
+        os.utime(reason, (week_ago, week_ago))
+    today = tmp_path / "dead-letters" / "done" / letters[1].id / "reason.json"
+    os.utime(today, (NOON.timestamp(), NOON.timestamp()))
+    assert store.prune(NOON - timedelta(days=1)) == 1
+    assert on_disk(tmp_path / "dead-letters") == {
+        letters[1].id: [State.DONE],
+        letters[2].id: [State.REFUSED],
+        letters[3].id: [State.PENDING],
+    }
+    assert store.prune(NOON - timedelta(days=1)) == 0

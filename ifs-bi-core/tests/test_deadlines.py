@@ -16,6 +16,7 @@ from ifs_bi_core.http.deadlines import Deadline
 from ifs_bi_core.http.message import Request
 from ifs_bi_core.http.transport import transport
 
+_DROPS = 1_000
 FULL = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole"
 
 
@@ -67,13 +68,15 @@ def server(behave, certificate=None):
 
 
 def dripping(before: bytes, drop: bytes):
-    """Answers with ``before`` at once and then with a drop every hundredth of a second, for ever."""
+    """Answers with ``before`` at once and then with a drop every hundredth of a second, for ten seconds."""
 
     def behave(connection, ended) -> None:
         connection.recv(65_536)
         try:
             connection.sendall(before)
-            while not ended.wait(0.01):
+            for _ in range(_DROPS):
+                if ended.wait(0.01):
+                    return
                 connection.sendall(drop)
         except OSError:  # the client has gone
             pass
@@ -81,10 +84,16 @@ def dripping(before: bytes, drop: bytes):
     return behave
 
 
-def deaf(connection, ended) -> None:
-    """Takes a little of the request every hundredth of a second, for ever."""
-    while not ended.wait(0.01):
-        connection.recv(16)
+def sipping(most: int, taken: list[int]):
+    """Takes at most so many bytes of the request every hundredth of a second, for ten seconds."""
+
+    def behave(connection, ended) -> None:
+        for _ in range(_DROPS):
+            if ended.wait(0.01):
+                return
+            taken.append(len(connection.recv(most)))
+
+    return behave
 
 
 def told(url: str, *, body: bytes | None = None, **settings) -> str:
@@ -116,10 +125,30 @@ def test_an_answer_that_drips_ends_at_the_deadline(certificate, before, drop, tl
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_a_request_that_is_taken_drop_by_drop_ends_at_the_deadline(certificate, tls):
-    with server(deaf, certificate if tls else None) as url:
+@pytest.mark.parametrize("most", [16, 16_384])
+def test_a_request_that_is_taken_sip_by_sip_ends_at_the_deadline(certificate, most, tls):
+    taken: list[int] = []
+    with server(sipping(most, taken), certificate if tls else None) as url:
         sentence = told(url, body=b"x" * 50_000_000)
     assert "had not answered it in full" in sentence
+    assert sum(taken) < 5_000_000  # in ten seconds it would have been three times as many
+
+
+def test_a_large_body_may_take_longer_than_one_wait_as_long_as_it_moves():
+    def slow_at_first(connection, ended) -> None:
+        taken = 0
+        while taken < 20_000_000:
+            if taken < 10_000_000:
+                ended.wait(0.01)
+            got = len(connection.recv(65_536))
+            if not got:  # the client gave up
+                return
+            taken += got
+        connection.sendall(FULL)
+
+    with server(slow_at_first) as url:  # the clock stands, so each wait has one second and the whole has no end
+        send = transport(deadline_seconds=1, clock=lambda: 0.0)
+        assert send(Request("POST", url, body=b"x" * 20_000_000)).body == b"whole"
 
 
 def test_silence_that_is_shorter_than_the_deadline_is_told_as_silence():

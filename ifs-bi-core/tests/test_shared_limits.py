@@ -113,6 +113,13 @@ def test_a_longer_window_that_comes_later_counts_calls_that_were_dropped_as_late
     assert long.begun[0] > short.begun[1024 - 1000] + 60
 
 
+def test_calls_that_a_longer_window_of_another_process_reaches_are_kept(tmp_path):
+    machine = Machine(tmp_path / "x.times", [(1e6, 1.0), (2000, 60.0)])
+    machine.run([(0.01, 0)] * 2048)
+    machine.run([(0.0, 1)])
+    assert machine.begun[-1] == pytest.approx(machine.begun[2048 - 2000] + 60, abs=0.01)
+
+
 BEGINNING = struct.pack("=8sdd", b"ifs-bi01", 0.0, 60.0)
 
 

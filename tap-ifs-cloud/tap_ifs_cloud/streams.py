@@ -239,8 +239,8 @@ class EntityStream(Stream):
                 else:
                     raise
                 continue
-            self._account_for(walk.page + 1, page.rows, url)
             rows = walk.received(page.rows, page.link)
+            self._account_for(walk.page, rows, url)
             self._progress.add(len(rows), 1)
             if walk.capped_at:
                 self.logger.info("IFS Cloud cuts pages of %s to %d rows", self.name, walk.capped_at)
@@ -248,7 +248,7 @@ class EntityStream(Stream):
             yield rows
 
     def _account_for(self, number: int, rows: list[dict[str, Any]], url: str) -> None:
-        """Tell the ledger of a page."""
+        """Tell the ledger of a page and of the rows in it that are new."""
         if self._run is None:
             return
         names = sorted(prop.name for prop in self._source.key)

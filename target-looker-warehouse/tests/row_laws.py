@@ -28,10 +28,9 @@ def table(name: str = "t") -> Table:
 
 
 def arrow(rows: list[Row]) -> pa.Table:
-    def fail(_row: Row, reason: str) -> None:
-        raise AssertionError(reason)
-
-    return to_arrow(rows, table().columns, fail)
+    held, flaws = to_arrow(rows, table().columns)
+    assert not flaws
+    return held
 
 
 def apply(kept: dict[Any, Row], row: Row, *, hard_delete: bool = False) -> None:

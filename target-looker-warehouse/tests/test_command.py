@@ -62,15 +62,26 @@ def test_a_wrong_configuration_ends_with_2_and_a_sentence(box, config, part):
     ],
 )
 def test_a_broken_stream_ends_with_1_a_sentence_and_no_state(box, lines, part):
-    ran = box.command(*lines, state({"at": 1}))
+    ran = box.command(*lines, state({"at": 1}), on_row_error="fail")
     assert (ran.returncode, ran.stdout) == (ExitCode.FAILED, "")
     assert part in said(ran)
+
+
+def test_rows_that_are_refused_end_with_3_after_the_state_and_a_sentence_says_where_they_are(box):
+    rows = [record("orders", {"id": None}), record("orders", {"id": "one"}), record("orders", {"id": 1})]
+    ran = box.command(ORDERS, *rows, state({"at": 1}))
+    assert (ran.returncode, ran.stdout) == (ExitCode.DEAD_LETTERS, '{"at":1}\n')
+    assert box.rows("orders") == [{"id": "1"}]
+    assert [reason for _, reason in box.dead()] == ["its key id is missing or null", "data.id must be integer or null"]
+    assert "2 rows went to the dead letters (orders 2); everything else was delivered." in ran.stderr
+    assert "ifs-bi replay | target-looker-warehouse" in ran.stderr
 
 
 def test_settings_come_from_the_environment_too(box):
     environment = os.environ | {
         "TARGET_LOOKER_WAREHOUSE_WAREHOUSE_URL": box.config["warehouse_url"],
         "TARGET_LOOKER_WAREHOUSE_SCHEMA": "erp",
+        "TARGET_LOOKER_WAREHOUSE_STATE_DIR": str(box.state_dir),
     }
     given = "\n".join(GOOD) + "\n"
     ran = subprocess.run(
@@ -110,7 +121,7 @@ def test_a_run_that_is_stopped_keeps_what_was_committed_and_gives_the_file_back(
     assert (running.returncode, out) == (ExitCode.FAILED, b"")
     assert b"was stopped by SIGTERM" in err
     assert box.rows("orders") == [{"id": "1", "a": "x"}]
-    assert sorted(path.name for path in box.folder.iterdir()) == ["config.json", "warehouse.duckdb"]
+    assert sorted(path.name for path in box.folder.iterdir()) == ["config.json", "state", "warehouse.duckdb"]
 
 
 def test_about_names_every_setting_and_what_it_does(box):
@@ -123,5 +134,8 @@ def test_about_names_every_setting_and_what_it_does(box):
         "hard_delete",
         "add_record_metadata",
         "batch_size_rows",
+        "state_dir",
+        "ledger_url",
+        "on_row_error",
     } <= settings.keys()
     assert all(setting.get("description") or setting.get("title") for setting in settings.values())

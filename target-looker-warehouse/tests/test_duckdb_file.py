@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import duckdb
 import pytest
-from ifs_bi_core.errors import ConfigError, ContractBrokenError, ExitCode, IfsBiError
+from ifs_bi_core.errors import ConfigError, ContractBrokenError, ExitCode, IfsBiError, RowRejectedError
 from singer_lines import INTEGER, MONEY, NUMBER, STRING, activate, raw, record, schema, state
 from target_looker_warehouse.duckdb_file import DuckDbFile
 from target_looker_warehouse.rounds import rounds
@@ -57,10 +57,10 @@ def test_a_damaged_file_is_told_in_duckdbs_words(box):
 def test_after_the_end_and_after_an_error_nothing_holds_the_file_and_no_log_is_left(box):
     assert box.command(ONE, record("s", {"id": 1})).returncode == 0
     assert not box.file.with_suffix(".duckdb.wal").exists()
-    broken = box.command(ONE, record("s", {"id": 2}), record("s", {"id": None}), batch_size_rows=1)
+    broken = box.command(ONE, record("s", {"id": 2}), record("s", {"id": None}), batch_size_rows=1, on_row_error="fail")
     assert broken.returncode == ExitCode.FAILED
     assert not box.file.with_suffix(".duckdb.wal").exists()
-    assert sorted(path.name for path in box.folder.iterdir()) == ["config.json", "warehouse.duckdb"]
+    assert sorted(path.name for path in box.folder.iterdir()) == ["config.json", "state", "warehouse.duckdb"]
     assert box.rows("s") == [{"id": "1"}, {"id": "2"}]
 
 
@@ -73,8 +73,8 @@ def test_a_batch_that_fails_half_way_leaves_nothing(box):
             "CREATE TABLE t AS FROM s; DROP TABLE s; CREATE TABLE s (id BIGINT, x VARCHAR CHECK (x <> 'bad'))"
         )
         connection.execute("INSERT INTO s FROM t; DROP TABLE t")
-    with pytest.raises(IfsBiError, match=r"table 's' could not take a batch: .*[Cc]onstraint.*run again"):
-        box.feed(ONE, record("s", {"id": 1, "x": "good"}), record("s", {"id": 2, "x": "bad"}))
+    with pytest.raises(RowRejectedError, match=r"table 's' does not take it: .*[Cc]onstraint"):
+        box.feed(ONE, record("s", {"id": 1, "x": "good"}), record("s", {"id": 2, "x": "bad"}), on_row_error="fail")
     assert box.rows("s") == [{"id": "1", "x": "kept"}]
 
 
@@ -109,8 +109,10 @@ def test_an_overwriting_run_that_fails_leaves_the_old_rows_and_nothing_else(stan
             record("s", {}),
             load_method="overwrite",
             batch_size_rows=1,
+            on_row_error="fail",
         )
-    ran = standing.command(ONE, record("s", {"id": 7}), record("s", {}), load_method="overwrite", batch_size_rows=1)
+    fatal = {"load_method": "overwrite", "batch_size_rows": 1, "on_row_error": "fail"}
+    ran = standing.command(ONE, record("s", {"id": 7}), record("s", {}), **fatal)
     assert ran.returncode == ExitCode.FAILED
     assert standing.tables() == ["s"]
     assert len(standing.rows("s")) == 5
@@ -129,9 +131,9 @@ def test_a_reader_never_sees_a_table_that_is_being_overwritten_with_fewer_rows(t
     warehouse = DuckDbFile(tmp_path / "w.duckdb", None)
     planned = plan("s", {"id": INTEGER}, ["id"], None)
     incoming = planned.table.renamed("incoming")
-    rows = to_arrow([{"id": n} for n in range(3)], planned.table.columns, lambda *_: None)
+    rows, _ = to_arrow([{"id": n} for n in range(3)], planned.table.columns)
     warehouse.shape(planned)
-    warehouse.append(planned.table, rows)
+    warehouse.append(planned.table, rows, None)
     seen, done = set(), threading.Event()
 
     def read(connection):
@@ -142,8 +144,8 @@ def test_a_reader_never_sees_a_table_that_is_being_overwritten_with_fewer_rows(t
     reader.start()
     for _ in range(30):
         warehouse.start_over(incoming)
-        warehouse.merge(incoming, rounds(rows, planned.table), hard_delete=False)
-        warehouse.replace(planned.table, incoming)
+        warehouse.merge(incoming, rounds(rows, planned.table), None, hard_delete=False)
+        warehouse.replace(planned.table, incoming, None)
     done.set()
     reader.join()
     warehouse.close()

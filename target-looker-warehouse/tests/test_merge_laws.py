@@ -27,7 +27,7 @@ def loaded(warehouse, batches, *, hard_delete):
     planned = plan(f"t{next(_COUNTER)}", PROPERTIES, KEY, None)
     warehouse.shape(planned)
     for batch in batches:
-        warehouse.merge(planned.table, rounds(arrow(batch), planned.table), hard_delete=hard_delete)
+        warehouse.merge(planned.table, rounds(arrow(batch), planned.table), None, hard_delete=hard_delete)
     found = warehouse._connection.execute(f"SELECT {_COLUMNS} FROM warehouse.main.{planned.table.name}").fetchall()
     rows = [dict(zip(PROPERTIES, row, strict=True)) for row in found]
     return sorted(({name: value for name, value in row.items() if value is not None} for row in rows), key=repr_of)

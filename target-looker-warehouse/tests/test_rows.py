@@ -6,7 +6,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ifs_bi_core.errors import RowRejectedError
 from ifs_bi_core.singer.lines import decode, encode
 from singer_lines import BOOLEAN, DATE, INTEGER, MOMENT, MONEY, NUMBER, OBJECT, STRING
 from target_looker_warehouse.columns import Column, column_type
@@ -21,10 +20,8 @@ def column(definition, name="x"):
 
 def converted(values, definition):
     """The column's Python values, and the reasons of the rows that were refused."""
-    refused = []
-    table = to_arrow(
-        [{"x": value} for value in values], [column(definition)], lambda row, reason: refused.append((row["x"], reason))
-    )
+    table, flaws = to_arrow([{"x": value} for value in values], [column(definition)])
+    refused = [(values[position], reason) for position, reason in sorted(flaws.items())]
     array = table["x"]
     return (array.cast(pa.int64()) if pa.types.is_timestamp(array.type) else array).to_pylist(), refused
 
@@ -163,21 +160,21 @@ def test_a_long_value_is_shortened_in_the_reason():
 
 
 def test_a_refused_row_leaves_the_others_and_names_its_first_flaw():
-    refused = []
     rows = [{"a": 1, "b": "x"}, {"a": "one", "b": 2}, {"a": 3}]
-    table = to_arrow(
-        rows, [column(INTEGER, "a"), column(STRING, "b")], lambda row, reason: refused.append((row, reason))
-    )
+    table, refused = to_arrow(rows, [column(INTEGER, "a"), column(STRING, "b")])
     assert table.to_pylist() == [{"a": 1, "b": "x"}, {"a": 3, "b": None}]
-    assert refused == [(rows[1], "a can't be held as BIGINT: 'one' is no number")]
+    assert refused == {1: "a can't be held as BIGINT: 'one' is no number"}
 
 
-def test_what_reject_raises_ends_the_conversion():
-    def refuse(_row, reason):
-        raise RowRejectedError(reason)
-
-    with pytest.raises(RowRejectedError, match="can't be held as BIGINT"):
-        to_arrow([{"x": "one"}], [column(INTEGER)], refuse)
+@given(st.lists(st.tuples(st.none() | st.integers() | st.text(max_size=2), st.none() | st.text() | st.integers())))
+def test_every_row_is_either_in_the_table_or_refused_by_its_position(values):
+    rows = [{"place": place, "a": a, "b": b} for place, (a, b) in enumerate(values)]
+    columns = [column(INTEGER, "place"), column(INTEGER, "a"), column(STRING, "b")]
+    table, refused = to_arrow(rows, columns)
+    kept = table["place"].to_pylist()
+    assert kept == [place for place in range(len(rows)) if place not in refused]
+    for place in refused:
+        assert not to_arrow(rows[place : place + 1], columns)[0].num_rows
 
 
 @pytest.mark.parametrize(
@@ -202,7 +199,7 @@ def test_half_a_surrogate_pair_is_no_text():
 
 def test_no_rows_make_an_empty_table_of_the_columns_types():
     kinds = [BOOLEAN, INTEGER, MONEY, DATE, MOMENT, STRING, OBJECT]
-    table = to_arrow([], [column(definition, str(place)) for place, definition in enumerate(kinds)], lambda *_: None)
+    table = to_arrow([], [column(definition, str(place)) for place, definition in enumerate(kinds)])[0]
     assert [str(kind) for kind in table.schema.types] == [
         "bool", "int64", "decimal128(38, 2)", "date32[day]", "timestamp[us, tz=UTC]", "string", "string",
     ]  # fmt: skip

@@ -9,7 +9,7 @@ from singer_sdk.testing import get_target_test_class
 from target_looker_warehouse.target import TargetLookerWarehouse
 
 CONFIG: dict[str, Any] = {}
-"""Filled before each test, with a file of its own."""
+"""Filled before each test, with files of its own; a row without its key is to end the run, as the suite expects."""
 
 
 class TestTargetLookerWarehouse(get_target_test_class(TargetLookerWarehouse, config=CONFIG)):  # type: ignore[misc] # made at run time
@@ -18,4 +18,4 @@ class TestTargetLookerWarehouse(get_target_test_class(TargetLookerWarehouse, con
     @pytest.fixture(autouse=True)
     def file(self, box):
         CONFIG.clear()
-        CONFIG.update(box.config)
+        CONFIG.update(box.config, on_row_error="fail")

@@ -3,13 +3,19 @@ import json
 import time
 
 import pytest
-from ifs_bi_core.errors import ConfigError, ContractBrokenError, RowRejectedError
+from ifs_bi_core.errors import ConfigError, ContractBrokenError, ExitCode, RowRejectedError
 from singer_lines import INTEGER, MOMENT, MONEY, STRING, activate, raw, record, schema, state
 from target_looker_warehouse import sinks, target
 from target_looker_warehouse.duckdb_file import DuckDbFile
 
 ORDERS = schema("orders", ["id"], id=INTEGER, a=STRING)
 STATE = state({"bookmarks": {"orders": {"at": 1.5, "n": 10**25}}})
+UNFIT = [
+    schema("orders", ["id"], id=INTEGER, m=MONEY),
+    raw("orders", '{"id":1,"m":0.5}'),
+    raw("orders", '{"id":2,"m":0.001}'),
+    STATE,
+]
 WRITTEN = '{"bookmarks":{"orders":{"at":1.5,"n":10000000000000000000000000}}}\n'
 
 
@@ -21,7 +27,7 @@ def test_a_wrong_address_is_told_before_anything_is_read(box):
 def test_without_a_configuration_the_warehouse_is_a_file_in_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     target.TargetLookerWarehouse().listen(io.BytesIO(ORDERS.encode()))
-    assert [path.name for path in tmp_path.iterdir()] == ["warehouse.duckdb"]
+    assert {path.name for path in tmp_path.iterdir()} == {"warehouse.duckdb", ".ifs-bi"}
 
 
 def test_without_input_no_file_is_made(box, capsys):
@@ -40,8 +46,16 @@ def test_a_row_that_does_not_fit_is_told_with_its_key_and_no_state_is_written(bo
         RowRejectedError,
         match=r"orders: the row id=2 can't be delivered: m can't be held as DECIMAL\(38,2\): 0.001 has",
     ):
-        box.feed(schema("orders", ["id"], id=INTEGER, m=MONEY), raw("orders", '{"id":2,"m":0.001}'), STATE)
+        box.feed(*UNFIT, on_row_error="fail")
     assert capsys.readouterr().out == ""
+    assert box.dead() == []
+
+
+def test_a_row_that_does_not_fit_is_a_dead_letter_and_the_others_arrive_before_state(box, capsys):
+    assert box.feed(*UNFIT) == ExitCode.DEAD_LETTERS
+    assert box.rows("orders") == [{"id": "1", "m": "0.50"}]
+    assert box.dead() == [('{"id":"2"}', "m can't be held as DECIMAL(38,2): 0.001 has more than 2 decimals")]
+    assert capsys.readouterr().out == WRITTEN
 
 
 def long_run(box, monkeypatch, *lines, **config):
@@ -116,11 +130,11 @@ def test_validation_can_be_switched_off_and_values_are_still_refused(box):
         record("orders", {"id": 1, "a": "y"}),
     ]
     with pytest.raises(RowRejectedError):
-        box.feed(*lines)
+        box.feed(*lines, on_row_error="fail")
     box.feed(*lines, validate_records=False)
     assert box.rows("orders") == [{"id": "1", "a": "y"}]
     with pytest.raises(RowRejectedError, match="a can't be held as VARCHAR: 5 is no text"):
-        box.feed(lines[0], record("orders", {"id": 2, "a": 5}), validate_records=False)
+        box.feed(lines[0], record("orders", {"id": 2, "a": 5}), validate_records=False, on_row_error="fail")
 
 
 def test_stream_maps_and_flattening_work_as_in_the_sdk(box):
@@ -172,8 +186,9 @@ def test_rows_wait_as_arrow_data_and_are_loaded_early_where_they_are_wide(box, m
     monkeypatch.setattr(
         DuckDbFile,
         "merge",
-        lambda self, table, rounds, **kwargs: (
-            loaded.append((table.name, sum(r.live.num_rows for r in rounds))) or merge(self, table, rounds, **kwargs)
+        lambda self, table, rounds, mark, **kwargs: (
+            loaded.append((table.name, sum(r.live.num_rows for r in rounds)))
+            or merge(self, table, rounds, mark, **kwargs)
         ),
     )
     other = schema("other", ["id"], id=INTEGER, a=STRING)

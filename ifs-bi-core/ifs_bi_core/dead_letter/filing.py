@@ -139,8 +139,24 @@ class Filing:
             )
         return lines
 
+    def remove(self, letter: str, state: State, before: float) -> bool:
+        """Remove a letter for good that nobody told anything of since ``before`` (seconds since the epoch); whether it was so.
+
+        Killed in between, `sweep` does the rest. The caller holds the lock.
+
+        Raises:
+            IfsBiError: it is as it was.
+        """
+        place = self._place(letter, state)
+        if (place / _REASON).stat().st_mtime >= before:
+            return False
+        leaving = self.folder / f".new-{letter}"
+        move(place, leaving)
+        shutil.rmtree(leaving, ignore_errors=True)
+        return True
+
     def sweep(self, before: str) -> None:
-        """Remove what was left by processes that were killed in `keep`, if they began it before that second (see `stamp`)."""
+        """Remove what was left by processes that were killed in `keep` or `remove`, of letters before that second (see `stamp`)."""
         for name in _entries(self.folder):
             left = _UNFINISHED.fullmatch(name)
             if left and left[1] < before:

@@ -217,6 +217,21 @@ class DeadLetters:
                 self._filing.move(letter, State.REPLAYING, State.PENDING)
             return found is not None
 
+    def prune(self, before: datetime) -> int:
+        """Remove the letters that were done before that moment; how many.
+
+        Raises:
+            IfsBiError: one can't be removed.
+            DamagedLetterError: one can't be read; the sentence names it.
+        """
+        removed = 0
+        for letter in self.letters(State.DONE):
+            with self._filing.locked():
+                found = self._filing.found(letter.id)
+                if found is not None and found[0] is State.DONE:  # else another process was faster
+                    removed += self._filing.remove(letter.id, State.DONE, before.timestamp())
+        return removed
+
     def _in(self, states: Collection[State]) -> Iterator[Letter]:
         with self._filing.locked(to_change=False):
             for name in self._filing.names(states):

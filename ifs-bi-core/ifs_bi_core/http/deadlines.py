@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
 
-_PIECE = (
-    65_536  # bytes; TLS gives its timeout to each record, so a body is sent in pieces that are looked after one by one
-)
+# Bytes. A socket's timeout is for all that one call sends: in pieces, a large body on a slow line may take until the deadline.
+_PIECE = 65_536
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ import logging
 import os
 import re
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 
+from ifs_bi_core.dead_letter.store import DeadLetters
 from ifs_bi_core.errors import ExitCode, IfsBiError
 from ifs_bi_core.ledger.retention import RETAIN_PAYLOAD_DAYS, RETAIN_TRAIL_DAYS, prune_now_and_then
 from ifs_bi_core.ledger.runs import DEFAULT_STATE_DIR, Ledger
@@ -106,6 +108,10 @@ class Account:
         set_run(run.id)
         return run
 
+    def begin(self) -> None:
+        """Begin the run, unless it has begun."""
+        self._log.debug("The ledger calls this run %s.", self.run.id)
+
     def join(self, name: Any) -> None:
         """Be a part of the run of this name, which the process before it in the pipe gave; no effect once a run has begun."""
         self._name = _valid(name) or self._name
@@ -119,23 +125,27 @@ class Account:
         """
         try:
             yield
+            ended = code()
         except BaseException as error:
             with suppress(IfsBiError):  # the error that ended the run is the one to be told
                 self._end(error.exit_code if isinstance(error, IfsBiError) else ExitCode.FAILED)
             raise
-        self._end(code())
+        self._end(ended)
 
     def _end(self, code: ExitCode) -> None:
         self.run.end(code)
+        payload_days = self._days("retain_payload_days", RETAIN_PAYLOAD_DAYS)
+        trail_days = self._days("retain_trail_days", RETAIN_TRAIL_DAYS)
         try:
-            prune_now_and_then(
-                self.ledger,
-                retain_payload_days=self._config.get("retain_payload_days", RETAIN_PAYLOAD_DAYS),
-                retain_trail_days=self._config.get("retain_trail_days", RETAIN_TRAIL_DAYS),
-            )
-        except IfsBiError as error:  # nothing is lost by what is kept too long
-            self._log.warning("%s", error)
+            if prune_now_and_then(self.ledger, retain_payload_days=payload_days, retain_trail_days=trail_days):
+                DeadLetters(self.state_dir).prune(self.ledger.clock() - timedelta(days=payload_days))
+        except (IfsBiError, OSError) as error:  # nothing is lost by what is kept too long
+            self._log.warning("What is older than it has to be was not removed: %s", error)
         self.ledger.close()
+
+    def _days(self, setting: str, otherwise: float) -> float:
+        days = self._config.get(setting)
+        return otherwise if days is None else days
 
 
 def _valid(name: Any) -> str | None:

@@ -2,19 +2,20 @@
 
 The one mechanism of both targets. Its order is what makes it right: the batch file is complete, the ledger says "about to push",
 the destination is asked, the ledger says what came back. Whatever ends the process in between, the next one finds the batch
-(`Outgoing.resolve`) and asks the destination what it holds.
+(`Outgoing.resolve`) and asks the destination what it holds. Dead letters are told before the ledger is: its word is the last
+about a batch, and who finds none tells the letters again.
 """
 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
-from ifs_bi_core.errors import RowRejectedError
+from ifs_bi_core.errors import IfsBiError, RowRejectedError
 from ifs_bi_core.ledger.outcomes import FINAL, State
 from ifs_bi_core.singer.lines import encoded
-from ifs_bi_core.singer.refusals import mark_in
 
 if TYPE_CHECKING:
     from ifs_bi_core.dead_letter.lines import Mark
@@ -97,6 +98,7 @@ class Outgoing:
         Raises:
             IfsBiError: the destination can't be asked.
         """
+        self._account.begin()  # what is found out here is said by this run
         for batch in self._account.ledger.unanswered(self._destination, self._stream, or_unknown=True):
             held = self._adapter.held_of(batch.id, batch.size) if batch.pushes else 0
             if held is None:
@@ -105,12 +107,12 @@ class Outgoing:
                 self._log.warning("%s: nobody can tell whether batch %s arrived.", self._stream, batch.id)
                 continue
             marks = self._marks_in(batch)
+            self._refusals.answered(mark for position, mark in marks.items() if position < held)
+            self._refusals.returned(mark for position, mark in marks.items() if position >= held)
             if held:
                 batch.acknowledged(range(held) if held < batch.size else None)
             if held < batch.size:
                 batch.withdrawn("the process ended before they were delivered")
-            self._refusals.answered(mark for position, mark in marks.items() if position < held)
-            self._refusals.returned(mark for position, mark in marks.items() if position >= held)
             self._log.info(
                 "%s: batch %s of an earlier run: %d of %d rows had arrived.", self._stream, batch.id, held, batch.size
             )
@@ -120,7 +122,7 @@ class Outgoing:
         if not batch.file.exists():
             return {}
         fates = batch.fates
-        marks = ((position, mark_in(row.payload)) for position, row in enumerate(batch.rows()))
+        marks = ((position, self._refusals.mark_in(row.payload)) for position, row in enumerate(batch.rows()))
         return {position: mark for position, mark in marks if mark and fates.of(position) not in FINAL}
 
     def add(self, rows: TrailColumns, marks: dict[int, Mark]) -> None:
@@ -152,12 +154,16 @@ class Outgoing:
             return None
         writer, self._writer = self._writer, None
         marks, self._marks, self._rows = self._marks, {}, 0
-        with writer:
-            batch = writer.written()
-        batch.pushing()
+        batch: Batch | None = None
         try:
+            with writer:
+                batch = writer.written()
+            batch.pushing()
             return Pushed(batch, self._refusals, marks, self._deliver(batch))
         except BaseException:
+            if batch is not None and not batch.pushes:
+                with suppress(IfsBiError):  # else the next run says so
+                    batch.withdrawn("the process was stopped before they left")
             self._refusals.returned(marks.values())
             raise
 
@@ -209,6 +215,6 @@ class Pushed:
         if self._outdated:
             note = f"{self._outdated:,} rows were older than what the destination holds, and left aside"
         fates = self._batch.fates
-        self._batch.acknowledged(note=note)
         taken = (mark for position, mark in self._marks.items() if fates.of(position) is not State.REFUSED)
         self._refusals.answered(taken, note)
+        self._batch.acknowledged(note=note)

@@ -26,13 +26,6 @@ _AT_ONCE = 500  # rows that are gathered for one letter at most
 _MARKED = f'"{MEMBER}"'.encode()
 
 
-def mark_in(line: str | bytes | None) -> Mark | None:
-    """The mark of a RECORD line that lies in a batch file."""
-    if line is None or _MARKED not in encoded(line):
-        return None
-    return mark_of(decode(line))
-
-
 class Refusals:
     """What one process does with rows that were refused for good.
 
@@ -48,11 +41,10 @@ class Refusals:
         self.counts: Counter[str] = Counter()
         self._account = account
         self._destination = destination
-        key = letter_key(
-            account.state_dir
-        )()  # asked at once: a vault that can't be opened stops the run before it begins
+        key = letter_key(account.state_dir)()  # at once: a vault that can't be opened stops the run at its beginning
         self._letters = DeadLetters(account.state_dir, key=lambda: key)
         self._ours: dict[str, bool] = {}
+        self._given_back: set[str] = set()
         self._schemas: dict[str, bytes] = {}
         self._waiting: dict[str, list[RefusedRow]] = defaultdict(list)
         self._log = logging.getLogger(__name__)
@@ -62,14 +54,26 @@ class Refusals:
 
         A letter that another destination refused goes back to where it was: what is delivered here is no answer to it.
         """
+        mark = self._own_mark(message)
+        foreign = mark_of(message) if mark is None else None
+        if foreign is not None and foreign.letter not in self._given_back:
+            self._given_back.add(foreign.letter)
+            self._letters.returned(foreign.letter)
+        return mark
+
+    def mark_in(self, line: str | bytes | None) -> Mark | None:
+        """The same of a RECORD line in a batch file, which an earlier process may have put there; no letter moves."""
+        if line is None or _MARKED not in encoded(line):
+            return None
+        return self._own_mark(decode(line))
+
+    def _own_mark(self, message: Mapping[str, Any]) -> Mark | None:
         mark = mark_of(message)
         if mark is None:
             return None
         if mark.letter not in self._ours:
             found = self._letters.letters(letter=mark.letter)
             self._ours[mark.letter] = any(letter.destination == self._destination for letter in found)
-            if not self._ours[mark.letter]:
-                self._letters.returned(mark.letter)
         return mark if self._ours[mark.letter] else None
 
     def announce(self, stream: str, schema: bytes) -> None:
@@ -96,7 +100,7 @@ class Refusals:
         rows = []
         for key, line in lines:
             self.counts[stream] += 1
-            mark = mark_in(line)
+            mark = self.mark_in(line)
             if mark is None:
                 rows.append(RefusedRow(line, reason, key or None))
             else:

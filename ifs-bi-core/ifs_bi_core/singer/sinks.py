@@ -125,6 +125,7 @@ class RowSink(Sink):
         """
         lacking = any(row.get(name) is None for name in self.key_properties)
         if self._target.fails_on_refusal:
+            self._target.refusals.returned([mark] if mark else [])
             shown = ", ".join(f"{name}={row.get(name)!r}" for name in self.key_properties) or "without a key"
             raise (KeylessRowError if lacking else RowRejectedError)(
                 f"{self.stream_name}: the row {shown} can't be delivered: {reason}. Mend it at the source or leave the "
@@ -146,7 +147,7 @@ class RowSink(Sink):
         rows, lines, extracted, marks = self.rows, self._lines, self._extracted, self._marks
         if not rows:
             return
-        self.rows, self._lines, self._extracted, self._marks = [], [], [], {}
+        self.rows, self._lines, self._extracted = [], [], []
         account, names = self._target.account, self._key_names
         account.run.read(self.stream_name, len(rows))
         refused = self.prepare(rows)
@@ -167,6 +168,7 @@ class RowSink(Sink):
             lines,
         )
         self._outgoing.add(trail, marks)
+        self._marks = {}  # not before: `abandon` gives back what did not come so far
 
     def process_batch(self, context: dict[str, Any]) -> None:
         """Deliver the rows that were gathered."""

@@ -155,9 +155,11 @@ class OrderedTarget(Plugin, Target):
         return super().get_sink(stream_name, record=record, schema=schema, key_properties=key_properties)
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
-        self.account.join(message_dict.get("run"))
+        run = message_dict.pop("run", None)
+        self.account.join(run)
         super()._process_schema_message(message_dict)
-        self.refusals.announce(message_dict["stream"], self.line)
+        # A letter does not tell the run to the replay, which is another one.
+        self.refusals.announce(message_dict["stream"], self.line if run is None else encode(message_dict))
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         self._assert_line_requires(message_dict, requires={"stream", "record"})
