@@ -47,8 +47,10 @@ format: .venv/.ready ## rewrite the code as `check` wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/.ready ## rows a second and peak memory of tap and target, at 10,000 and 500,000 rows
+bench: .venv/.ready ## rows a second, peak memory, what the ledger costs, and how fast it answers with 10 million records
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/ledger.py
 
 docs: .venv/.ready ## docs/reference, generated from the code
 	$(BIN)/python docs/generate.py

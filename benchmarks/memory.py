@@ -45,30 +45,33 @@ class Figure:
         )
 
 
-def run(command: str, rows: int, arguments: list[str], stdin: Path | None, stdout: Path) -> Figure:
-    """Run a command to its end and take its time and memory from the kernel."""
-    taken = stdout.with_suffix(".taken")
-    measured = [sys.executable, str(Path(__file__).with_name("measure.py")), str(taken), str(BIN / command), *arguments]
+def run(
+    command: str, rows: int, arguments: list[str], stdin: Path | None, stdout: Path, *, ledger: bool = True
+) -> Figure:
+    """Run a command to its end, in the folder of its output, and take its time and memory from the kernel."""
+    here, taken = Path(__file__).parent.absolute(), stdout.with_suffix(".taken")
+    started = [str(BIN / command)] if ledger else [sys.executable, str(here / "without_ledger.py"), command]
+    measured = [sys.executable, str(here / "measure.py"), str(taken), *started, *arguments]
     with stdout.open("wb") as out, (stdin or Path(os.devnull)).open("rb") as given:
-        ran = subprocess.run(measured, stdin=given, stdout=out, stderr=subprocess.PIPE, check=False)
+        ran = subprocess.run(measured, stdin=given, stdout=out, stderr=subprocess.PIPE, check=False, cwd=stdout.parent)
     if ran.returncode:
         sys.exit(f"{command} ended with {ran.returncode}:\n{ran.stderr.decode()[-2000:]}")
     return Figure(command, rows, **json.loads(taken.read_text()))
 
 
-def case(rows: int, folder: Path, box: Sandbox) -> list[Figure]:
-    """Read ``rows`` rows with the tap into a file, and load that file into both targets."""
+def case(rows: int, folder: Path, box: Sandbox, *, ledger: bool = True) -> list[Figure]:
+    """Read ``rows`` rows with the tap into a file, and load that file into both targets; with a ledger or without."""
     lines = folder / f"{rows}.jsonl"
     with page_server(rows) as address:
         entity = {"name": "order_lines", "projection": "Bench", "entity_set": "OrderLineSet"}
         settings = {"base_url": address, "realm": "bench", "client_id": "bench", "client_secret": "bench-secret"}
         settings |= {"entities": [entity], "streams": ["order_lines"], "requests_per_minute": 1e6}
-        tap = run("tap-ifs-cloud", rows, config(folder, settings), None, lines)
+        tap = run("tap-ifs-cloud", rows, config(folder, settings), None, lines, ledger=ledger)
     expected = (rows, expected_total(rows))
 
     file = folder / f"{rows}.duckdb"
     settings = {"warehouse_url": f"duckdb:///{file}"}
-    warehouse = run("target-looker-warehouse", rows, config(folder, settings), lines, folder / "state")
+    warehouse = run("target-looker-warehouse", rows, config(folder, settings), lines, folder / "state", ledger=ledger)
     with duckdb.connect(str(file), read_only=True) as connection:
         agree(
             "the warehouse", connection.execute('SELECT count(*), sum("Amount0") FROM order_lines').fetchone(), expected
@@ -77,8 +80,8 @@ def case(rows: int, folder: Path, box: Sandbox) -> list[Figure]:
     env = box.environment()
     names = ("tenant_id", "client_id", "client_secret", "workspace_id", "authority_host", "api_url")
     settings = {name: env[f"POWERBI_{name.upper()}"] for name in names}
-    settings |= {"dataset_name": f"Bench {rows}", "state_dir": str(folder / "kept")}
-    powerbi = run("target-powerbi", rows, config(folder, settings), lines, folder / "state")
+    settings |= {"dataset_name": f"Bench {rows}"}
+    powerbi = run("target-powerbi", rows, config(folder, settings), lines, folder / "state", ledger=ledger)
     (dataset,) = [found for found in box.world.powerbi.values() if found.name == f"Bench {rows}"]
     held = dataset.tables["order_lines"]
     amount = list(held.columns).index("Amount0")

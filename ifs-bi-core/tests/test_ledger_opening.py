@@ -4,20 +4,19 @@ import errno
 import os
 import resource
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
 from ifs_bi_core.errors import ConfigError, ExitCode
-from ifs_bi_core.ledger import accounts, database
-from ifs_bi_core.ledger.accounts import METADATA, VERSIONS
+from ifs_bi_core.ledger import accounts, database, sqlite
+from ifs_bi_core.ledger.accounts import VERSIONS
 from ifs_bi_core.ledger.database import LedgerError
 from ifs_bi_core.ledger.outcomes import State
 from ifs_bi_core.ledger.runs import Ledger
 from ifs_bi_core.ledger.trail import TrailRow
 from ifs_bi_core.redaction import REDACTOR
 from sqlalchemy import create_engine, event, select, text
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateTable
 
 ROW = TrailRow('{"OrderNo":"1"}', payload="{}")
 
@@ -67,7 +66,7 @@ def test_a_ledger_with_a_damaged_page_that_recovery_needs_is_refused_or_not_affe
     with sqlite3.connect(written / "ledger.db") as connection:
         roots = dict(connection.execute("SELECT name, rootpage FROM sqlite_schema WHERE type = 'table'"))
     connection.close()
-    needed = [roots[table.name] for table in database.RECOVERY_TABLES]
+    needed = [roots[table.name] for table in accounts.RECOVERY_TABLES]
     file = written / "ledger.db"
     content = bytearray(file.read_bytes())
     begin = (needed[page - 2] - 1) * 4096
@@ -142,7 +141,7 @@ def no_space(descriptor):
 
 
 def test_a_database_that_can_not_grow_is_refused(written, monkeypatch):
-    create = database.create_engine
+    create = sqlite.create_engine
 
     def full(*args, **kwargs):
         engine = create(*args, **kwargs)
@@ -153,7 +152,7 @@ def test_a_database_that_can_not_grow_is_refused(written, monkeypatch):
         connection.execute(text("CREATE TABLE more (payload TEXT)"))
         connection.execute(text("INSERT INTO more VALUES (hex(zeroblob(1000000)))"))
 
-    monkeypatch.setattr(database, "create_engine", full)
+    monkeypatch.setattr(sqlite, "create_engine", full)
     monkeypatch.setattr(database, "MIGRATIONS", accounts.MIGRATIONS | {max(accounts.MIGRATIONS) + 1: much})
     assert "can't grow: the disk is full" in refusal(None, written)
 
@@ -221,6 +220,8 @@ def test_an_empty_file_is_no_ledger_to_ask(tmp_path):
         ("sqlite://", "can't be kept in"),
         ("sqlite:///:memory:", "can't be kept in"),
         ("mysql://localhost/ledger", "begins with 'mysql'"),
+        ("postgresql+psycopg2://localhost/ledger", "begins with 'postgresql+psycopg2'"),
+        ("postgresql://me@localhost:port/ledger", "is no address"),
     ],
 )
 def test_an_address_that_is_none_of_a_ledger_is_refused(tmp_path, url, said):
@@ -228,19 +229,17 @@ def test_an_address_that_is_none_of_a_ledger_is_refused(tmp_path, url, said):
 
 
 def test_a_postgresql_ledger_without_its_driver_says_what_to_install(tmp_path, monkeypatch):
-    def absent(*args, **kwargs):
-        raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
-
-    monkeypatch.setattr(database, "create_engine", absent)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
     said = refusal("postgresql://me:pass-of-postgres@db.example/ledger", tmp_path)
     assert "pip install 'psycopg[binary]>=3.2'" in said
     assert "pass-of-postgres" not in said
     assert "pass-of-postgres" not in REDACTOR.redact("pass-of-postgres")
 
 
-def test_the_tables_can_be_made_in_postgresql_too():
-    made = [str(CreateTable(table).compile(dialect=postgresql.dialect())) for table in METADATA.sorted_tables]
-    assert any("id BIGSERIAL NOT NULL" in statement for statement in made)
+def test_a_password_with_an_at_sign_of_its_own_is_refused_and_not_told(tmp_path):
+    said = refusal("postgresql://me:half@other-half@db.example/ledger", tmp_path)
+    assert "as %40" in said
+    assert "half" not in said
 
 
 def test_by_default_the_ledger_lies_in_the_state_folder_of_the_working_folder(tmp_path, monkeypatch):

@@ -12,7 +12,6 @@ from ifs_bi_core.ledger.history import balance, runs, show
 from ifs_bi_core.ledger.keys import key_text
 from ifs_bi_core.ledger.outcomes import State
 from ifs_bi_core.ledger.retention import prune
-from ifs_bi_core.ledger.runs import Ledger
 from ifs_bi_core.ledger.stories import find
 from ifs_bi_core.ledger.trail import TrailRow
 
@@ -36,10 +35,8 @@ def clock():
 
 
 @pytest.fixture
-def ledger(tmp_path, clock):
-    opened = Ledger.open(None, tmp_path, clock=clock)
-    yield opened
-    opened.close()
+def ledger(tmp_path, clock, open_ledger):
+    return open_ledger(tmp_path, clock=clock)
 
 
 def rows(*numbers, version="1"):
@@ -94,13 +91,12 @@ def test_the_story_of_a_record_goes_across_runs_and_tells_what_became_of_it_each
     assert find(ledger, "lines", {"OrderNo": 10023}) == []
 
 
-def test_an_outcome_that_a_later_run_found_out_is_part_of_the_story(ledger):
+def test_an_outcome_that_a_later_run_found_out_is_part_of_the_story(ledger, open_ledger):
     pushed(ledger.begin_run("target", "1", run="R1"), 1).unknown("no answer")
-    other = Ledger.open(None, ledger.state_dir)
+    other = open_ledger(ledger.state_dir)
     other.begin_run("target", "1", run="R2")
     [batch] = other.unanswered("warehouse", "orders", or_unknown=True)
     batch.acknowledged()
-    other.close()
     [story] = find(ledger, "orders", {"OrderNo": 1})
     assert told(story)[-2:] == [("unknown", "no answer"), ("acknowledged", "said by run R2")]
     assert story.fate is State.ACKNOWLEDGED

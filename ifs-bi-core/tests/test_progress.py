@@ -66,12 +66,24 @@ def test_a_line_comes_every_ten_seconds_with_the_rate_since_the_one_before():
     ]
 
 
-def test_at_the_end_the_sum_is_told_with_the_rate_of_the_whole():
+def test_at_the_end_the_sum_is_told_with_the_rate_until_the_last_of_it_came():
     told = Told()
-    told.add(1_000, seconds=9.0)
-    told.now += 1.0
+    told.add(1_000, seconds=5.0)
+    told.now += 100.0
     told.progress.done()
-    assert [line for _, line, _ in told.lines] == ["orders: 1,000 rows in 10.0 s (100 rows/s), 1 page"]
+    assert [line for _, line, _ in told.lines] == ["orders: 1,000 rows in 5.0 s (200 rows/s), 1 page"]
+
+
+def test_what_is_done_with_the_rows_stands_behind_their_number():
+    told = Told(doing="delivered", page="batch", every_seconds=1.0)
+    told.add(1, seconds=2.0)
+    told.add(9_999, seconds=2.0)
+    told.progress.done()
+    assert [line for _, line, _ in told.lines] == [
+        "orders: 1 row delivered, 0.5 rows/s, batch 1",
+        "orders: 10,000 rows delivered, 5,000 rows/s, batch 2",
+        "orders: 10,000 rows delivered in 4.0 s (2,500 rows/s), 2 batches",
+    ]
 
 
 @given(every=st.floats(0.5, 20), steps=st.lists(st.tuples(st.integers(0, 5000), st.floats(0.01, 30)), min_size=1))
@@ -92,7 +104,9 @@ def test_lines_are_never_closer_than_asked_and_their_rates_add_up_to_all_rows(ev
 def test_the_numbers_are_fields_of_the_log_record(caplog):
     moments = iter([0.0, 2.0])
     with caplog.at_level(logging.INFO):
-        Progress("orders", estimate=7, clock=lambda: next(moments)).done()
+        progress = Progress("orders", estimate=7, clock=lambda: next(moments))
+        progress.add(3)
+        progress.done()
     (record,) = caplog.records
-    assert record.getMessage() == "orders: 0 rows in 2.0 s (0.0 rows/s)"
-    assert (record.stream_name, record.rows, record.estimate, record.seconds, record.done) == ("orders", 0, 7, 2, True)
+    assert record.getMessage() == "orders: 3 rows in 2.0 s (1.5 rows/s)"
+    assert (record.stream_name, record.rows, record.estimate, record.seconds, record.done) == ("orders", 3, 7, 2, True)

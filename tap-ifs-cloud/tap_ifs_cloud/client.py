@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,13 @@ import requests
 from ifs_bi_core.errors import ContractBrokenError, OutcomeUnknownError
 from ifs_bi_core.http.client import REAL, client
 from ifs_bi_core.http.message import Request, Response
+from ifs_bi_core.http.policies import with_retry
 from ifs_bi_core.http.retry import RetryRules
 from ifs_bi_core.http.tokens import TokenSource
 from ifs_bi_core.http.transport import transport
 
 from tap_ifs_cloud.odata import follow
-from tap_ifs_cloud.outcomes import failure
+from tap_ifs_cloud.outcomes import RefusedError, Step, TooSlowError, failure, is_web_page, meaning_of, said
 from tap_ifs_cloud.token import Client, token_fetcher
 
 if TYPE_CHECKING:
@@ -25,12 +27,16 @@ if TYPE_CHECKING:
 
     from ifs_bi_core.http.client import Surroundings
     from ifs_bi_core.http.limits import Limiter
+    from ifs_bi_core.http.message import Send
     from ifs_bi_core.http.policies import Attempt
 
-EXACT_JSON = "application/json;odata.metadata=minimal;IEEE754Compatible=true"
-"""Asks for decimals as text, so that no digit passes through a double."""
+PLAIN_JSON = "application/json;odata.metadata=minimal"
+EXACT_JSON = f"{PLAIN_JSON};IEEE754Compatible=true"
+"""Asks for decimals as text, so that no digit passes through a double on the server's side either."""
 
 _READINGS = 3
+_AT_ONCE = 2
+_GATEWAY_SECONDS = 30.0  # no gateway was seen that gives up sooner
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -42,8 +48,12 @@ class Page:
     link: str | None
 
 
+class SilenceError(OutcomeUnknownError):
+    """The request was sent, and after a long wait there is no complete answer."""
+
+
 class IfsCloud:
-    """Reads from one IFS Cloud system within its limits.
+    """Reads from one IFS Cloud system within its limits. Safe to share between threads.
 
     Args:
         credentials: the IAM client.
@@ -67,45 +77,80 @@ class IfsCloud:
         surroundings: Surroundings = REAL,
     ) -> None:
         self._log = logging.getLogger(__name__)
-        self._user_agent = user_agent
-        self._foreign_link_told = False
+        self._headers = {"Accept-Encoding": "gzip", "User-Agent": user_agent}
+        self._wait = longest_query(timeout_seconds)
+        self._told: set[str] = set()
+        self._exact: bool | None = None  # whether decimals come as text; None until the first answer says so
         wire = transport(requests.Session(), timeout_seconds=timeout_seconds)
-        rules = RetryRules(limit_seconds=retry_limit_seconds)
-        self._send = client(
-            wire,
+        once = client(
+            told_by_time(wire, min(_GATEWAY_SECONDS, timeout_seconds)),
             tokens=TokenSource(token_fetcher(credentials, wire)),
             limiter=limiter,
-            rules=rules,
+            rules=RetryRules(attempts=1),
             observe=observe,
-            logger=self._log,
             surroundings=surroundings,
         )
 
-    def get(self, url: str, operation: str, *, accept: str) -> Response:
+        def tell(request: Request, outcome: Response | Exception, wait: float) -> None:
+            what = f"answer {outcome.status}" if isinstance(outcome, Response) else str(outcome)
+            self._log.warning("%s: %s; trying again in %.1f s", request.operation, what, wait)
+
+        def persistent(send: Send) -> Send:
+            return with_retry(
+                send,
+                RetryRules(limit_seconds=retry_limit_seconds),
+                sleep=surroundings.sleep,
+                clock=surroundings.clock,
+                chance=surroundings.chance,
+                tell=tell,
+            )
+
+        self._send = persistent(with_repetition(once))
+        self._send_unless_slow = persistent(with_repetition(without_patience(once)))
+
+    def get(
+        self,
+        url: str,
+        operation: str,
+        *,
+        accept: str,
+        headers: Mapping[str, str] | None = None,
+        may_shrink: bool = False,
+    ) -> Response:
         """The answer to a GET.
 
-        Raises:
-            IfsBiError: as `tap_ifs_cloud.outcomes` says, where the answer is not 2xx.
-        """
-        response = self._send(
-            Request(
-                "GET",
-                url,
-                headers={"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": self._user_agent},
-                operation=operation,
-            )
-        )
-        if not response.ok:
-            raise failure(response, operation)
-        return response
+        Args:
+            url: absolute, already encoded.
+            operation: what it is for, in words.
+            accept: the media type.
+            headers: further ones.
+            may_shrink: whether the caller has a smaller question; else a slow one is tried again.
 
-    def page(self, url: str, operation: str) -> Page:
+        Raises:
+            TooSlowError: there was no answer in time, and ``may_shrink``.
+            IfsBiError: as `tap_ifs_cloud.outcomes` says, where the answer is not 2xx, nor 304 to ``If-None-Match``.
+        """
+        asked = {"Accept": accept, **self._headers, **(headers or {})}
+        send = self._send_unless_slow if may_shrink else self._send
+        response = send(Request("GET", url, headers=asked, operation=operation))
+        unchanged = response.status == requests.codes.not_modified and "If-None-Match" in asked
+        if unchanged or (response.ok and not is_web_page(response)):
+            return response
+        raise failure(response, operation)
+
+    def page(self, url: str, operation: str, *, may_shrink: bool = False) -> Page:
         """One page of an entity set.
 
+        Args:
+            url: absolute, already encoded.
+            operation: what it is for, in words.
+            may_shrink: whether the caller can ask for a smaller page.
+
         Raises:
+            TooSlowError: there was no answer in time, and ``may_shrink``.
             IfsBiError: the answer is not 2xx, or is no OData collection.
         """
-        answer = self._json(url, operation)
+        answer = self._json(url, operation, may_shrink=may_shrink)
         rows = answer.get("value") if isinstance(answer, dict) else None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ContractBrokenError(
@@ -113,10 +158,10 @@ class IfsCloud:
             )
         return Page(rows, self._link(answer, url))
 
-    def _json(self, url: str, operation: str) -> Any:
+    def _json(self, url: str, operation: str, *, may_shrink: bool) -> Any:
         flaw: Exception | None = None
         for _ in range(_READINGS):  # an answer that a proxy cut off can be complete the next time
-            response = self.get(url, operation, accept=EXACT_JSON)
+            response = self._get_json(url, operation, may_shrink=may_shrink)
             try:
                 return _DECODER.decode(response.body)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -126,14 +171,96 @@ class IfsCloud:
             f"Check that base_url leads to IFS Cloud and not to a sign-in page, then run again."
         )
 
+    def _get_json(self, url: str, operation: str, *, may_shrink: bool) -> Response:
+        """The answer with exact decimals; where the system never gave one, it may refuse the very wish."""
+
+        def get(accept: str) -> Response:
+            return self.get(url, operation, accept=accept, headers=self._wait, may_shrink=may_shrink)
+
+        if self._exact is False:
+            return get(PLAIN_JSON)
+        try:
+            response = get(EXACT_JSON)
+        except RefusedError as refusal:
+            if self._exact:
+                raise
+            try:
+                response = get(PLAIN_JSON)
+            except RefusedError:
+                raise refusal from None  # it was not the wish
+            self._exact = False
+            self._tell_once(
+                "IFS Cloud refuses IEEE754Compatible: decimals come as JSON numbers, and keep the digits they have."
+            )
+        else:
+            self._exact = True
+        return response
+
     def _link(self, answer: Mapping[str, Any], url: str) -> str | None:
         link = answer.get("@odata.nextLink")
         if not isinstance(link, str) or not link:
             return None
         target = follow(link, url)
-        if target is None and not self._foreign_link_told:
-            self._foreign_link_told = True
-            self._log.warning(
+        if target is None:
+            self._tell_once(
                 "IFS Cloud sends links to another host, which are not followed: pages are asked for by key."
             )
         return target
+
+    def _tell_once(self, sentence: str) -> None:
+        if sentence not in self._told:
+            self._told.add(sentence)
+            self._log.warning(sentence)
+
+
+def longest_query(timeout_seconds: float) -> dict[str, str]:
+    """The header ``Prefer: wait=…``: IFS Cloud is to end a query, with a 504, before we stop listening to it.
+
+    The server's own limits (5 minutes on ``/main``, 10 on ``/int``) cap it, so that it only shortens (IFS's documentation,
+    "Request Timeouts").
+    """
+    seconds = int(timeout_seconds * 0.9)
+    return {"Prefer": f"wait={seconds}"} if seconds else {}
+
+
+def told_by_time(send: Send, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> Send:
+    """Tell apart what broke at once and what broke after a wait of ``seconds``: somebody on the way may have had enough."""
+
+    def told(request: Request) -> Response:
+        begun = clock()
+        try:
+            return send(request)
+        except OutcomeUnknownError as error:
+            if clock() - begun >= seconds:
+                raise SilenceError(str(error)) from error
+            raise
+
+    return told
+
+
+def with_repetition(send: Send) -> Send:
+    """Send again at once what the table says so of; then the answer stands."""
+
+    def repeated(request: Request) -> Response:
+        for _ in range(1 + _AT_ONCE):
+            response = send(request)
+            if response.ok or meaning_of(response).step is not Step.AT_ONCE:
+                return response
+        raise failure(response, request.operation)
+
+    return repeated
+
+
+def without_patience(send: Send) -> Send:
+    """Give a slow question back to whoever has a smaller one."""
+
+    def impatient(request: Request) -> Response:
+        try:
+            response = send(request)
+        except SilenceError as error:
+            raise TooSlowError(str(error)) from error
+        if not response.ok and meaning_of(response).step is Step.SHRINK:
+            raise TooSlowError(said(response, request.operation))
+        return response
+
+    return impatient

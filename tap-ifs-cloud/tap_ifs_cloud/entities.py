@@ -34,7 +34,8 @@ class Entity:
         service: projection | entity.
         key: properties that identify a row; empty: the key of ``$metadata``.
         modified: a filterable timestamp or date that moves with every change, if there is one.
-        replication: auto | timestamp | full. ``auto`` is timestamp where ``modified`` exists on the tenant, else full.
+        replication: auto | timestamp | row_version | full. ``auto`` is timestamp where ``modified`` exists on the tenant, else
+            row_version where rows carry ETags, else full.
         company: the property that the setting ``companies`` scopes; None: not scoped.
         filter: an OData filter that every request carries.
         select: properties to read; empty: all.

@@ -1,20 +1,27 @@
 """``$metadata`` (EDMX 4.0, https://docs.oasis-open.org/odata/odata-csdl-xml/v4.01/) as values.
 
-Only what a stream needs is kept: entity sets, keys, property types, enums and single-valued references.
+Only what a stream and `ifs-bi entities` need is kept: entity sets, keys, property types, enums and navigation properties. The
+document is read as it passes, never as a tree, so that memory holds what is kept and not what was sent.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from xml.sax import ContentHandler, SAXException
 
 import defusedxml
-import defusedxml.ElementTree
+import defusedxml.sax
 from ifs_bi_core.errors import ContractBrokenError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from xml.etree.ElementTree import Element
+    from collections.abc import Mapping
+    from xml.sax.xmlreader import AttributesImpl
+
+LARGEST_DOCUMENT = 50_000_000
+"""Bytes of a ``$metadata`` document that are read; a large projection of IFS Cloud has a few million."""
+
+_DEEPEST_INHERITANCE = 16  # base types above a type; IFS Cloud uses none
 
 
 @dataclass(frozen=True)
@@ -44,21 +51,24 @@ class Property:
 class EntityType:
     """The rows of an entity set.
 
-    ``references`` are the single-valued navigation properties (``…Ref``), by name, with the type they lead to.
+    ``references`` are the single-valued navigation properties (``…Ref``), by name, with the type they lead to;
+    ``collections`` the many-valued ones (``…Array``).
     """
 
     name: str
     key: tuple[str, ...]
     properties: dict[str, Property]
     references: dict[str, str] = field(default_factory=dict)
+    collections: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What one projection or entity service offers."""
+    """What one projection or entity service offers; ``enums`` are the members of each enum by its qualified name."""
 
     entity_sets: dict[str, EntityType]
     entity_types: dict[str, EntityType]
+    enums: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def parse(document: bytes, where: str) -> Metadata:
@@ -69,79 +79,140 @@ def parse(document: bytes, where: str) -> Metadata:
         where: the service, for errors.
 
     Raises:
-        ContractBrokenError: it is no EDMX, or declares a DTD or an entity (never expanded).
+        ContractBrokenError: it is no EDMX, is larger than `LARGEST_DOCUMENT`, or declares a DTD or an entity (never expanded).
     """
+    if len(document) > LARGEST_DOCUMENT:
+        raise ContractBrokenError(
+            f"{where}: $metadata has {len(document):,} bytes, and more than {LARGEST_DOCUMENT:,} are not read. "
+            f"Check base_url and the projection's name."
+        )
+    reading = _Reading()
     try:
-        root = defusedxml.ElementTree.fromstring(document, forbid_dtd=True)
-    except (defusedxml.ElementTree.ParseError, defusedxml.DefusedXmlException, ValueError) as error:
+        defusedxml.sax.parseString(document, reading, forbid_dtd=True)
+    except (SAXException, defusedxml.DefusedXmlException, ValueError) as error:
         raise ContractBrokenError(
             f"{where}: $metadata is no EDMX document ({error or type(error).__name__}). Check base_url and the projection's name."
         ) from None
-    schemas = [element for element in root.iter() if element.tag.endswith("}Schema")]
-    if not schemas:
+    if not reading.has_schema:
         raise ContractBrokenError(f"{where}: $metadata holds no schema. Check base_url and the projection's name.")
-    enums = {name for schema in schemas for name, _ in _named(schema, "EnumType")}
-    types = _entity_types(schemas, enums)
-    sets = {
-        element.get("Name", ""): types[kind]
-        for schema in schemas
-        for element in schema.iter()
-        if element.tag.endswith("}EntitySet") and (kind := element.get("EntityType", "")) in types
-    }
-    return Metadata(sets, types)
+    return reading.metadata(where)
 
 
-def _named(schema: Element, tag: str) -> Iterator[tuple[str, Element]]:
-    """The schema's own elements of one tag with their qualified names."""
-    namespace = schema.get("Namespace", "")
-    for element in schema:
-        if element.tag.endswith("}" + tag):
-            yield f"{namespace}.{element.get('Name', '')}", element
+@dataclass
+class _Declared:
+    """An entity type as it is declared, before enums and base types are known."""
+
+    base: str | None
+    key: list[str] = field(default_factory=list)
+    properties: list[tuple[str, str, bool, int | None, int | None]] = field(default_factory=list)
+    navigation: dict[str, str] = field(default_factory=dict)
 
 
-def _entity_types(schemas: list[Element], enums: set[str]) -> dict[str, EntityType]:
-    elements = {name: element for schema in schemas for name, element in _named(schema, "EntityType")}
+class _Reading(ContentHandler):
+    """Hears the document's elements and keeps what is wanted of them."""
 
-    def build(name: str, seen: tuple[str, ...] = ()) -> EntityType:
-        element = elements[name]
-        base = element.get("BaseType")
-        inherited = build(base, (*seen, name)) if base in elements and base not in seen else None
-        own = {prop.name: prop for prop in _properties(element, enums)}
-        keys = tuple(ref.get("Name", "") for ref in element.iter() if ref.tag.endswith("}PropertyRef"))
-        references = {
-            nav.get("Name", ""): nav.get("Type", "")
-            for nav in element
-            if nav.tag.endswith("}NavigationProperty") and not nav.get("Type", "").startswith("Collection(")
-        }
-        if inherited:
-            return EntityType(
-                name,
-                keys or inherited.key,
-                {**inherited.properties, **own},
-                {**inherited.references, **references},
-            )
-        return EntityType(name, keys, own, references)
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_schema = False
+        self._namespace = ""
+        self._types: dict[str, _Declared] = {}
+        self._type: _Declared | None = None
+        self._enums: dict[str, list[str]] = {}
+        self._enum: list[str] | None = None
+        self._sets: dict[str, str] = {}
+        self._one_of_each: dict[Property, Property] = {}  # most services repeat Company, Contract … in every type
 
-    return {name: build(name) for name in elements}
+    def startElement(self, name: str, attrs: AttributesImpl) -> None:  # noqa: N802 - the name is that of xml.sax
+        match name.rpartition(":")[2], self._type:
+            case "Schema", _:
+                self.has_schema = True
+                self._namespace = attrs.get("Namespace", "")
+            case "EntitySet", _:
+                self._sets[attrs.get("Name", "")] = attrs.get("EntityType", "")
+            case "EnumType", _:
+                self._enum = self._enums[self._qualified(attrs)] = []
+            case "Member", _ if self._enum is not None:
+                self._enum.append(attrs.get("Name", ""))
+            case "EntityType", _:
+                self._type = self._types[self._qualified(attrs)] = _Declared(attrs.get("BaseType"))
+            case "PropertyRef", _Declared() as declared:
+                declared.key.append(attrs.get("Name", ""))
+            case "Property", _Declared() as declared:
+                declared.properties.append(_declaration(attrs))
+            case "NavigationProperty", _Declared() as declared:
+                declared.navigation[attrs.get("Name", "")] = attrs.get("Type", "")
 
+    def endElement(self, name: str) -> None:  # noqa: N802 - the same
+        match name.rpartition(":")[2]:
+            case "EntityType":
+                self._type = None
+            case "EnumType":
+                self._enum = None
 
-def _properties(element: Element, enums: set[str]) -> Iterator[Property]:
-    for child in element:
-        if not child.tag.endswith("}Property"):
-            continue
-        declared = child.get("Type", "Edm.String")
-        is_collection = declared.startswith("Collection(")
-        kind = declared.removeprefix("Collection(").removesuffix(")") if is_collection else declared
-        yield Property(
-            name=child.get("Name", ""),
-            type=kind,
-            nullable=child.get("Nullable", "true") != "false",
-            precision=_number(child.get("Precision")),
-            scale=_number(child.get("Scale")),
-            is_enum=kind in enums,
-            is_collection=is_collection,
+    def metadata(self, where: str) -> Metadata:
+        """What was heard, put together."""
+        types: dict[str, EntityType] = {}
+        for name in self._types:
+            for ancestor in reversed(self._line(name, where)):
+                if ancestor not in types:
+                    types[ancestor] = self._entity_type(ancestor, types)
+        in_order = {name: types[name] for name in self._types}
+        sets = {name: types[kind] for name, kind in self._sets.items() if kind in types}
+        return Metadata(sets, in_order, {name: tuple(members) for name, members in self._enums.items()})
+
+    def _line(self, name: str, where: str) -> list[str]:
+        """A type and its base types."""
+        line = [name]
+        while (base := self._types[line[-1]].base) in self._types and base not in line:
+            if len(line) > _DEEPEST_INHERITANCE:
+                raise ContractBrokenError(
+                    f"{where}: the entity type {name} has more than {_DEEPEST_INHERITANCE} base types."
+                )
+            line.append(str(base))
+        return line
+
+    def _entity_type(self, name: str, bases: Mapping[str, EntityType]) -> EntityType:
+        declared = self._types[name]
+        base = bases.get(declared.base or "") or EntityType("", (), {})
+        own = {prop[0]: self._property(*prop) for prop in declared.properties}
+        single: dict[str, str] = {}
+        many: dict[str, str] = {}
+        for navigation, target in declared.navigation.items():
+            kind, is_collection = _single(target)
+            (many if is_collection else single)[navigation] = kind
+        return EntityType(
+            name,
+            tuple(declared.key) or base.key,
+            {**base.properties, **own},
+            {**base.references, **single},
+            {**base.collections, **many},
         )
+
+    def _property(self, name: str, declared: str, nullable: bool, precision: int | None, scale: int | None) -> Property:  # noqa: FBT001 - one declaration
+        kind, is_collection = _single(declared)
+        prop = Property(name, kind, nullable, precision, scale, kind in self._enums, is_collection)
+        return self._one_of_each.setdefault(prop, prop)
+
+    def _qualified(self, attrs: AttributesImpl) -> str:
+        return f"{self._namespace}.{attrs.get('Name', '')}"
+
+
+def _declaration(attrs: AttributesImpl) -> tuple[str, str, bool, int | None, int | None]:
+    return (
+        attrs.get("Name", ""),
+        attrs.get("Type", "Edm.String"),
+        attrs.get("Nullable", "true") != "false",
+        _number(attrs.get("Precision")),
+        _number(attrs.get("Scale")),
+    )
+
+
+def _single(declared: str) -> tuple[str, bool]:
+    """``Collection(X)`` → ``X`` and true."""
+    if declared.startswith("Collection("):
+        return declared.removeprefix("Collection(").removesuffix(")"), True
+    return declared, False
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
+    return int(text) if text and text.isascii() and text.isdigit() else None

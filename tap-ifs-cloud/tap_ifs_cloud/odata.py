@@ -143,10 +143,13 @@ def follow(link: str, asked: str) -> str | None:
     """The absolute address of a ``@odata.nextLink``; None where it leads to another host, to which no token may go.
 
     Args:
-        link: absolute, or relative to the request it came with.
-        asked: the address of that request.
+        link: absolute, or relative: to the host (``/main/…``), to the service (``Set(key)/RowsArray?…``), or options alone
+            (``?$skiptoken=…``).
+        asked: the address of the request that it came with.
     """
-    target = urljoin(asked, link)
+    service = re.match(r"[^?#]*?\.svc/", asked)
+    base = service.group() if service and not link.startswith("?") else asked
+    target = urljoin(base, link)
     there, here = urlsplit(target), urlsplit(asked)
     return target if (there.scheme, there.netloc) == (here.scheme, here.netloc) else None
 

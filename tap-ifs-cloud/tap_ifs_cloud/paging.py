@@ -7,17 +7,20 @@ a word. So:
 - *keyset* asks for what lies behind the last row in the order of the rows. Nothing that happens before that row matters.
 - *skip* counts rows, and asks for the last row again: where it is not there, rows before it have gone, and the walk steps
   back until it stands on known ground.
-- A ``@odata.nextLink`` is followed where there is one.
-- A page shorter than asked for is the end only if the server has shown that it gives longer ones.
+- *link* follows ``@odata.nextLink`` page after page. What a link counts is unknown; where it counts rows, each row that goes
+  or moves meanwhile hides another. So a link is a promise that there is more, and is followed where a page gave no row to
+  go on from, and all the way where the set takes neither of the other two.
+- A page shorter than asked for is the end only if the server has shown that it gives as many rows as it is asked for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.errors import ContractBrokenError
 
+from tap_ifs_cloud.learned import Learned, Mode, in_code_point_order
 from tap_ifs_cloud.odata import after, all_of
 
 if TYPE_CHECKING:
@@ -25,19 +28,23 @@ if TYPE_CHECKING:
 
     from tap_ifs_cloud.metadata import Property
 
-Mode = Literal["keyset", "skip"]
 Row = dict[str, Any]
+
+SMALLEST_PAGE = 100
+"""Rows. A page that is too slow is halved, but not below this."""
 
 _PATIENCE = 3  # equal answers in a row, while counting, that a changing set is given credit for
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One page to ask for: either a link that the server gave, or a filter and an offset.
+    """One page to ask for: a filter and an offset, or a link that the server gave when it was asked for them.
 
-    ``overlaps`` says that the page should begin with a row that is known already.
+    ``top`` is the most rows wanted, 0 for no such limit. ``overlaps`` says that the page should begin with a row that is known
+    already.
     """
 
+    top: int = 0
     filter: str = ""
     skip: int = 0
     link: str | None = None
@@ -51,34 +58,62 @@ class Walk:
         stream: for errors.
         order: what the rows are ordered by, ascending; together unique, never null.
         base_filter: what every page is restricted to.
-        page_size: rows to ask for.
-        mode: how to go on where the server gives no link.
+        page_size: rows to ask for. One is taken for two: counting needs room to meet a known row.
+        mode: how to go from page to page; None: the surest way that the set accepts.
+        learned: what an earlier walk through the set found out.
 
     Attributes:
         ask: the next page, or None at the end.
         page: how many pages were received.
-        capped_at: rows of a page that the server cut below ``page_size``, once that was noticed.
     """
 
+    capped_at: int | None = None  # said by `news` now
+
     def __init__(
-        self, stream: str, order: Sequence[Property], base_filter: str, page_size: int, mode: Mode = "keyset"
+        self,
+        stream: str,
+        order: Sequence[Property],
+        base_filter: str,
+        page_size: int,
+        mode: Mode | None = None,
+        *,
+        learned: Learned | None = None,
     ) -> None:
         self._stream = stream
         self._order = tuple(order)
         self._base_filter = base_filter
-        self._page_size = page_size
-        self._mode = mode
-        self._last_page: frozenset[tuple[Any, ...]] = frozenset()  # positions of the last page's rows
-        self._last_row: Row | None = None
-        self._longest = 0  # rows of the longest page so far: what the server is able to give
+        self._before = learned or Learned()
+        self._may_choose = mode is None
+        self._mode: Mode = mode or self._before.mode
+        self._configured = max(2, page_size)
+        self._page_size = self._before.first_page_size(self._configured)
+        self._capped_at = self._before.capped_at
+        self._shrunk = self._untold_shrinking = False
+        self._news: list[str] = []
+        self._last_page: frozenset[tuple[Any, ...]]  # positions of the last page's rows
+        self._last_row: Row | None
+        self._longest = 0  # rows of the longest page so far
+        self._heeded = 0  # the largest `top` that was answered with as many rows
         self._since_ask = 0  # rows since the last ask that was no link
-        self._offset = 0  # rows of the set before the next one, as far as this walk has counted
-        self._links: set[str] = set()
-        self._answered: list[tuple[Any, ...]] = []  # positions of the last answer
-        self._repeated = 0
+        self._offset: int  # rows of the set before the next one, as far as this walk has counted
+        self._links: set[str] = set()  # that were followed since the last ask that was none
+        self._sends_links = False
+        self._answered: list[tuple[Any, ...]]  # positions of the last answer
+        self._repeated: int
         self.page = 0
-        self.capped_at: int | None = None
-        self.ask: Ask | None = Ask(filter=base_filter)
+        self.ask: Ask | None = self._from_the_start()
+
+    @property
+    def learned(self) -> Learned:
+        """What the next walk should know."""
+        mode = self._mode if self._may_choose else self._before.mode
+        known = replace(self._before, mode=mode, capped_at=self._capped_at)
+        return known.after_walk(self._configured, self._page_size, shrunk=self._shrunk)
+
+    def news(self) -> list[str]:
+        """What was found out since the last time, in sentences for a person."""
+        told, self._news = self._news, []
+        return told
 
     def received(self, rows: list[Row], link: str | None) -> list[Row]:
         """Take a page and decide on the next.
@@ -97,79 +132,169 @@ class Walk:
         if asked is None:
             raise RuntimeError("a page was received after the end")
         self.page += 1
+        self._sends_links = self._sends_links or link is not None
+        if not asked.link:
+            self._links, self._since_ask = set(), 0
+        if link and not rows:
+            self.ask = self._followed(asked, link)
+            return []
         positions = [self._position(row) for row in rows]
-        self._refuse_repetition(asked, positions)
+        if self._is_repetition(asked, positions):
+            self._leave_repetition()
+            return []
         known = [index for index, position in enumerate(positions) if position in self._last_page]
         if asked.overlaps and asked.skip and not known:
             # The row that should have been met again isn't there: rows before it have gone. Back to known ground.
-            self.ask = replace(asked, skip=max(0, asked.skip - self._page_size))
+            self.ask = replace(asked, skip=max(0, asked.skip - asked.top), link=None)
             return []
         new = rows[known[-1] + 1 :] if known else rows
         if rows:
             self._last_page = frozenset(positions)
             self._last_row = rows[-1]
-        self._since_ask = len(rows) + (self._since_ask if asked.link else 0)
+        self._since_ask += len(rows)
         self._offset = asked.skip + len(rows) if asked.overlaps else self._offset + len(rows)
+        if not asked.link and len(rows) >= asked.top:
+            self._heeded = max(self._heeded, asked.top)
+        self._tell_of_shrinking()
         met_only_the_last = asked.overlaps and len(rows) == 1 and not new
-        self.ask = None if met_only_the_last and not link else self._next(rows, link)
+        if link and (self._mode == "link" or met_only_the_last):
+            self.ask = self._followed(replace(asked, skip=0, overlaps=False), link)
+        elif not rows or met_only_the_last or self._is_end(asked, rows, link):
+            self.ask = None
+        else:
+            self._longest = max(self._longest, len(rows))
+            # What a filter has left out by then, where the order is not what it compares by, is unknown.
+            again = self._is_foreign_order(rows) and asked.filter != self._base_filter
+            self.ask = self._from_the_start() if again else self._onward()
         return new
 
-    def _refuse_repetition(self, asked: Ask, positions: list[tuple[Any, ...]]) -> None:
+    def fall_back(self) -> bool:
+        """Go on in another way, where the server refuses the page that was asked for; False where there is none.
+
+        A keyset filter that is refused is done without by counting rows; ``$skip`` by links, if the server sends them.
+        """
+        if self.ask is None or self.ask.link:
+            return False
+        if self._mode == "keyset" and self.ask.filter != self._base_filter:
+            self._count("it refuses filters on what it is ordered by")
+            self.ask = self._onward()
+        elif self._mode == "skip" and self.ask.skip and self._sends_links:
+            self._follow_links("it refuses $skip")
+            self.ask = self._from_the_start()
+        else:
+            return False
+        return True
+
+    @property
+    def can_shrink(self) -> bool:
+        """Whether a smaller page than the next one can be asked for. The size of a link's page is the server's affair."""
+        if self.ask is None or self._mode == "link" or (self.ask.link and self._last_row is None):
+            return False
+        return self._page_size > SMALLEST_PAGE
+
+    def shrink(self) -> bool:
+        """Ask for half as many rows, from here on, since there was no answer in time; False where that can't be."""
+        if self.ask is None or not self.can_shrink:
+            return False
+        self._page_size = max(SMALLEST_PAGE, self._page_size // 2)
+        self._shrunk = self._untold_shrinking = True
+        self.ask = self._onward() if self.ask.link else replace(self.ask, top=self._page_size)
+        return True
+
+    def _is_repetition(self, asked: Ask, positions: list[tuple[Any, ...]]) -> bool:
         """Where the walk moved on and the page is the one before, the server does not heed what it is asked.
 
-        Counting rows of a set that loses some can meet one page twice; nothing meets it again and again.
+        Counting rows of a set that changes can meet one page twice; nothing meets it again and again.
         """
         same = bool(positions) and positions == self._answered and len(positions) > asked.overlaps
         self._answered = positions
         self._repeated = self._repeated + 1 if same else 0
-        if self._repeated > (_PATIENCE if asked.overlaps else 0):
+        return self._repeated > (_PATIENCE if asked.overlaps or asked.link else 0)
+
+    def _leave_repetition(self) -> None:
+        self._answered, self._repeated = [], 0
+        if self._may_choose and self._mode == "keyset":
+            self._count("it sends a page again instead of what lies behind it")
+            self.ask = self._onward()
+        elif self._may_choose and self._mode == "skip" and self._sends_links:
+            self._follow_links("it sends a page again instead of the next")
+            self.ask = self._from_the_start()
+        else:
+            other = "skip" if self._mode == "keyset" else "keyset"
             raise ContractBrokenError(
                 f"{self._stream}: IFS Cloud sent page {self.page - 1} again instead of page {self.page}. "
-                f"Set `paging: {'skip' if self._mode == 'keyset' else 'keyset'}`, then run again."
+                f"Set `paging: {other}`, then run again."
             )
 
-    def fall_back(self) -> bool:
-        """Go on by counting rows where the server refuses the keyset filter; False where that was no keyset filter."""
-        if self._mode == "skip" or self.ask is None or self.ask.link or self.ask.filter == self._base_filter:
+    def _is_end(self, asked: Ask, rows: list[Row], link: str | None) -> bool:
+        if link:
             return False
-        self._mode = "skip"
-        self.ask = self._by_skip()
+        if self._mode == "link":
+            return True
+        if self._sends_links and self._since_ask != asked.top:
+            return True  # a server that gives links ended them; at exactly $top rows it may have meant the $top
+        if len(rows) >= asked.top:
+            return False
+        if len(rows) < self._heeded:
+            return True
+        self._notice_cap(len(rows))
+        return False
+
+    def _notice_cap(self, rows: int) -> None:
+        # A second short page of the same length says that the server, not the set, ended the first one.
+        if self.page > 1 and rows == self._longest and rows != self._capped_at:
+            self._capped_at = rows
+            self._news.append(f"IFS Cloud cuts pages of {self._stream} to {rows} rows")
+
+    def _is_foreign_order(self, rows: list[Row]) -> bool:
+        """Filters on the order are good only where the server sorts as it compares; else the rows are counted."""
+        if self._mode != "keyset" or not self._may_choose or in_code_point_order(rows, self._order):
+            return False
+        self._count("its texts are sorted by the rules of a language")
         return True
 
-    def _next(self, rows: list[Row], link: str | None) -> Ask | None:
-        if link:
-            if link in self._links:
-                raise ContractBrokenError(
-                    f"{self._stream}: IFS Cloud gave the same @odata.nextLink twice (page {self.page}). "
-                    f"Nothing was lost so far; report it to IFS support, or set `paging: skip`."
-                )
-            self._links.add(link)
-            return Ask(link=link)
-        if self._since_ask == 0:
-            return None
-        if self._links and self._since_ask != self._page_size:
-            return None  # a server that gives links ended them; at exactly $top rows it may have meant the $top
-        if self._since_ask < self._page_size:
-            if self._since_ask < self._longest:
-                return None
-            self._noticed_cap(len(rows))
-        self._longest = max(self._longest, len(rows))
-        return self._by_keyset() if self._mode == "keyset" else self._by_skip()
+    def _count(self, reason: str) -> None:
+        self._mode = "skip"
+        self._news.append(f"The rows of {self._stream} are counted from page to page, since {reason}")
 
-    def _noticed_cap(self, rows: int) -> None:
-        # A second short page of the same length says that the server, not the set, ended the first one.
-        if self.page > 1 and rows == self._longest:
-            self.capped_at = rows
+    def _follow_links(self, reason: str) -> None:
+        """From the start and without a ``$top``, which would end the links too."""
+        self._mode = "link"
+        self._news.append(
+            f"The links that IFS Cloud sends with {self._stream} are followed, since {reason}; rows that go meanwhile may hide "
+            f"others until the next run"
+        )
 
-    def _by_keyset(self) -> Ask:
+    def _tell_of_shrinking(self) -> None:
+        if self._untold_shrinking:
+            self._untold_shrinking = False
+            self._news.append(
+                f"Pages of {self._stream} have {self._page_size} rows from here on: larger ones come too late"
+            )
+
+    def _from_the_start(self) -> Ask:
+        self._last_page, self._last_row, self._offset = frozenset(), None, 0
+        self._answered, self._repeated = [], 0
+        return Ask(0 if self._mode == "link" else self._page_size, self._base_filter)
+
+    def _followed(self, asked: Ask, link: str) -> Ask:
+        if link in self._links:
+            raise ContractBrokenError(
+                f"{self._stream}: IFS Cloud gave the same @odata.nextLink twice (page {self.page}). "
+                f"Nothing was lost so far; report it to IFS support, or set `paging: skip`."
+            )
+        self._links.add(link)
+        return replace(asked, link=link)
+
+    def _onward(self) -> Ask:
+        """The page behind the last row, by its key or by counting."""
         if self._last_row is None:
-            raise RuntimeError("no row to go on from")
-        return Ask(filter=all_of(self._base_filter, after(self._last_row, self._order)))
-
-    def _by_skip(self) -> Ask:
-        if self._longest <= 1:  # a page of one row has no room to meet a known one
-            return Ask(filter=self._base_filter, skip=self._offset)
-        return Ask(filter=self._base_filter, skip=self._offset - 1, overlaps=True)
+            return self._from_the_start()
+        if self._mode == "keyset":
+            return Ask(self._page_size, all_of(self._base_filter, after(self._last_row, self._order)))
+        if self._longest <= 1:  # a server that gives one row at a time leaves no room to meet a known one
+            return Ask(self._page_size, self._base_filter, skip=self._offset)
+        return Ask(self._page_size, self._base_filter, skip=self._offset - 1, overlaps=True)
 
     def _position(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
         position = tuple(row.get(prop.name) for prop in self._order)

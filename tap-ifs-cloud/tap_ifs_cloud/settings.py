@@ -24,7 +24,8 @@ _ENTITY = th.ObjectType(
         "replication",
         th.StringType,
         allowed_values=["auto", "timestamp", "row_version", "full"],
-        description="auto: timestamp where `modified` exists, else full",
+        description="How changes are found. auto: timestamp where `modified` exists, else row_version where rows carry ETags, "
+        "else full",
     ),
     th.Property("company", th.StringType, description="Property that the setting `companies` scopes"),
     th.Property("filter", th.StringType, description="OData filter that every request carries"),
@@ -88,6 +89,28 @@ SETTINGS = th.PropertiesList(
         th.NumberType(minimum=0),
         default=600,
         description="How far before its bookmark an incremental stream reads again, against late commits",
+    ),
+    th.Property(
+        "delete_detection",
+        th.StringType,
+        allowed_values=["off", "key_scan", "history_log"],
+        default="key_scan",
+        description="How rows that are gone are found. key_scan: all keys of the set are read and compared with those that were "
+        "delivered, row_version streams in every run, timestamp streams every `delete_scan_hours`. history_log is not in this "
+        "version",
+    ),
+    th.Property(
+        "delete_scan_hours",
+        th.NumberType(minimum=0),
+        default=24,
+        description="Hours from one look at the keys of a timestamp stream to the next; 0: in every run",
+    ),
+    th.Property(
+        "delete_guard_percent",
+        th.NumberType(minimum=0, maximum=100),
+        default=50,
+        description="If more than this part of a stream's rows is not there any more, none is taken for gone: the service user may "
+        "have lost a right",
     ),
     th.Property(
         "request_timeout_seconds",

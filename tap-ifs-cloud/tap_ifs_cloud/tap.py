@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
 from ifs_bi_core.errors import ConfigError, ContractBrokenError, ExitCode
 from ifs_bi_core.http.client import REAL, Surroundings
@@ -20,19 +23,24 @@ from singer_sdk.plugin_base import PluginBase, _ConfigInput
 from singer_sdk.singerlib.json import deserialize_json
 
 from tap_ifs_cloud.client import IfsCloud
+from tap_ifs_cloud.deletes import detects_deletes
 from tap_ifs_cloud.entities import Entity, catalogue
 from tap_ifs_cloud.metadata import Metadata, parse
 from tap_ifs_cloud.odata import service_url
 from tap_ifs_cloud.schema import expanded_properties, stream_properties
 from tap_ifs_cloud.settings import SETTINGS
-from tap_ifs_cloud.streams import EntityStream, Source
+from tap_ifs_cloud.source import Source
+from tap_ifs_cloud.streams import EntityStream
 from tap_ifs_cloud.token import Client, keycloak_token_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from typing import IO
 
     from ifs_bi_core.http.limits import Limiter
+
+    from tap_ifs_cloud.source import Replication
 
 
 class TapIfsCloud(Plugin, Tap):
@@ -89,6 +97,14 @@ class TapIfsCloud(Plugin, Tap):
             return SlidingWindow(limit)
         return shared_limit(self.account.state_dir, "ifs-cloud", base_url, limit)
 
+    def _key_store(self, state_dir: Path) -> Path:
+        """The file of what was delivered from the configured system to the configured user's eyes."""
+        config = self.config
+        base_url = origin("base_url", config["base_url"])
+        system = [base_url, config.get("token_url") or config.get("realm"), config["client_id"]]
+        name = hashlib.blake2b(json.dumps(system).encode(), digest_size=6).hexdigest()
+        return state_dir / "delivered" / f"{urlsplit(base_url).hostname}-{name}.db"
+
     def discover_streams(self) -> Sequence[EntityStream]:
         """A stream for each wanted entity that the tenant has.
 
@@ -96,8 +112,10 @@ class TapIfsCloud(Plugin, Tap):
             ConfigError: a stream that the configuration names does not exist on the tenant or in the catalogue.
         """
         documents: dict[str, Metadata] = {}
+        detects_deletes(self.config)  # in a way that there is, or nothing is read
+        run, key_store = (self.account.run, self._key_store(self.account.state_dir)) if self.account else (None, None)
         return [
-            EntityStream(self, source, self.cloud, self.account.run if self.account else None)
+            EntityStream(self, source, self.cloud, run, key_store)
             for entity, is_asked_for in self._wanted_entities()
             if (source := self._source(entity, documents, is_asked_for=is_asked_for))
         ]
@@ -138,11 +156,6 @@ class TapIfsCloud(Plugin, Tap):
         }
 
     def _source(self, entity: Entity, documents: dict[str, Metadata], *, is_asked_for: bool) -> Source | None:
-        if entity.replication == "row_version":
-            raise ConfigError(
-                f"entities: {entity.name} asks for replication row_version, which this version does not have. "
-                f"Write full, or auto."
-            )
         try:
             return self._joined(entity, documents)
         except ContractBrokenError as error:
@@ -184,11 +197,21 @@ class TapIfsCloud(Plugin, Tap):
             modified=properties[modified] if modified else None,
             properties=properties,
             expanded=expanded_properties(entity_type, metadata, entity.expand, entity.where),
+            replication=self._replication(entity, has_modified=modified is not None),
         )
+
+    @staticmethod
+    def _replication(entity: Entity, *, has_modified: bool) -> Replication:
+        """How changes of an entity are found, as far as that is known before its rows are."""
+        if has_modified:
+            return "timestamp"
+        if entity.replication == "full" or (entity.replication == "auto" and not entity.has_etag):
+            return "full"
+        return "row_version"
 
     def _modified(self, entity: Entity, properties: dict[str, Any]) -> str | None:
         """The replication key: the catalogue's, if the tenant has it and it is a date or a timestamp."""
-        if entity.replication == "full" or not entity.modified:
+        if entity.replication in {"full", "row_version"} or not entity.modified:
             if entity.replication == "timestamp":
                 raise ConfigError(f"entities: {entity.name} asks for replication timestamp, but names no `modified`.")
             return None
@@ -197,7 +220,9 @@ class TapIfsCloud(Plugin, Tap):
             return entity.modified
         if entity.replication == "timestamp" or entity.sure == "configured":
             raise ContractBrokenError(f"{entity.where} has no date or timestamp {entity.modified} to replicate by.")
-        self.logger.info("%s has no %s on this tenant; it is read in full", entity.name, entity.modified)
+        self.logger.info(
+            "%s has no %s on this tenant; its changes are found in another way", entity.name, entity.modified
+        )
         return None
 
     @classmethod

@@ -1,162 +1,90 @@
-"""No row is lost on the way through a set, whatever the server does and however the set changes meanwhile."""
-
-from dataclasses import dataclass, field
+"""What is asked for next, page by page, and where a walk ends. The laws over whole sets are in ``test_paging_laws``."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from ifs_bi_core.errors import ContractBrokenError
+from tap_ifs_cloud.learned import Learned
 from tap_ifs_cloud.metadata import Property
-from tap_ifs_cloud.paging import Ask, Walk
+from tap_ifs_cloud.paging import SMALLEST_PAGE, Ask, Walk
 
-MODIFIED = Property("m", "Edm.Decimal")
 KEY = Property("k", "Edm.Decimal")
+TEXT = Property("k", "Edm.String")
 
 
-@dataclass
-class Server:
-    """An entity set in memory. It understands what `Walk` asks for: a position to start behind, a skip, or a link."""
-
-    rows: list[dict]
-    cap: int = 1_000
-    links: bool = False
-    asked: list[Ask] = field(default_factory=list)
-
-    def answer(self, ask: Ask, behind: tuple | None, order: tuple[Property, ...], page_size: int):
-        self.asked.append(ask)
-        names = [prop.name for prop in order]
-        ordered = sorted(self.rows, key=lambda row: tuple(row[name] for name in names))
-        if behind is not None:
-            ordered = [row for row in ordered if tuple(row[name] for name in names) > behind]
-        total = ordered[ask.skip : ask.skip + page_size]
-        return [dict(row) for row in total[: self.cap]]
-
-
-def walk_through(
-    server: Server, *, page_size: int, mode: str, between=lambda _page: None, order=(MODIFIED, KEY)
-) -> list[dict]:
-    """Every row that the walk gives, while `between` changes the set after each page."""
-    walk = Walk("s", order, "", page_size, mode)
-    given_rows: list[dict] = []
-    last: tuple | None = None
-    while walk.ask:
-        behind = last if walk.ask.filter else None
-        rows = server.answer(walk.ask, behind, order, page_size)
-        new = walk.received(rows, None)
-        given_rows += new
-        if rows:
-            last = tuple(rows[-1][prop.name] for prop in order)
-        if walk.ask:  # what happens after the last page is for the next run
-            between(walk.page)
-        assert walk.page < 500, "the walk does not end"
-    return given_rows
-
-
-def some_rows(count: int) -> list[dict]:
-    return [{"m": number // 3, "k": number, "v": 0} for number in range(count)]
-
-
-@given(
-    count=st.integers(0, 60),
-    page_size=st.integers(1, 20),
-    cap=st.integers(1, 25),
-    mode=st.sampled_from(["keyset", "skip"]),
-)
-def test_every_row_of_a_quiet_set_comes_once_in_order(count, page_size, cap, mode):
-    if mode == "skip" and min(page_size, cap) == 1:
-        page_size, cap = page_size + 1, cap + 1
-    rows = some_rows(count)
-    assert walk_through(Server(rows, cap=cap), page_size=page_size, mode=mode) == rows
-
-
-CHANGES = st.lists(
-    st.tuples(st.sampled_from(["delete", "update", "insert"]), st.integers(0, 40)), min_size=1, max_size=12
-)
-
-
-@settings(max_examples=300)
-@given(
-    count=st.integers(0, 40),
-    page_size=st.integers(2, 9),
-    cap=st.integers(2, 9),
-    mode=st.sampled_from(["keyset", "skip"]),
-    changes=CHANGES,
-)
-def test_rows_that_stay_are_all_given_while_the_set_changes_between_pages(count, page_size, cap, mode, changes):
-    """Updates and inserts are later than everything, as timestamps are.
-
-    What is there at the end was given as it is, or is later than everything given: the next run's bookmark finds it.
-    """
-    server = Server(some_rows(count), cap=cap)
-    script = iter(changes)
-    clock = [count + 1_000]
-
-    def between(_page: int) -> None:
-        kind, which = next(script, (None, 0))
-        clock[0] += 1
-        if kind == "insert":
-            server.rows.append({"m": clock[0], "k": clock[0], "v": 1})
-        elif server.rows and kind == "delete":
-            server.rows.pop(which % len(server.rows))
-        elif server.rows and kind == "update":
-            server.rows[which % len(server.rows)].update(m=clock[0], v=clock[0])
-
-    given_rows = walk_through(server, page_size=page_size, mode=mode, between=between)
-    newest = {row["k"]: row for row in given_rows}
-    bookmark = max((row["m"] for row in given_rows), default=-1)
-    assert [row for row in server.rows if newest.get(row["k"]) != row and row["m"] <= bookmark] == []
-
-
-def test_an_empty_set_costs_one_request():
-    server = Server([])
-    walk_through(server, page_size=10, mode="keyset")
-    assert len(server.asked) == 1
-
-
-def test_a_short_page_behind_a_long_one_is_the_end():
-    server = Server(some_rows(15))
-    walk_through(server, page_size=10, mode="keyset")
-    assert len(server.asked) == 2
-
-
-def test_a_silent_cap_is_noticed():
-    walk = Walk("s", (KEY,), "", 10)
-    walk.received([{"k": 1}, {"k": 2}], None)
-    walk.received([{"k": 3}, {"k": 4}], None)
-    assert walk.capped_at == 2
-
-
-def rows(*keys: int) -> list[dict]:
+def rows(*keys: object) -> list[dict]:
     return [{"k": key} for key in keys]
 
 
-def test_links_are_followed_and_an_empty_page_with_a_link_is_not_the_end():
+def test_an_empty_set_costs_one_request():
+    walk = Walk("s", (KEY,), "", 10)
+    assert walk.received([], None) == []
+    assert walk.ask is None
+
+
+def test_a_short_page_is_the_end_once_the_server_gave_as_many_rows_as_it_was_asked_for():
+    walk = Walk("s", (KEY,), "", 3)
+    walk.received(rows(1, 2, 3), None)
+    walk.received(rows(4, 5), None)
+    assert walk.ask is None
+
+
+def test_a_short_page_is_no_end_while_the_server_may_be_cutting_pages():
+    walk = Walk("s", (KEY,), "", 10)
+    walk.received(rows(1, 2, 3), None)
+    walk.received(rows(4, 5), None)  # wide rows: a server may cut by bytes
+    assert walk.ask == Ask(10, "k gt 5")
+    walk.received([], None)
+    assert walk.ask is None
+
+
+def test_a_silent_cap_is_noticed_told_once_and_remembered():
+    walk = Walk("s", (KEY,), "", 10)
+    for first in (1, 3, 5):
+        walk.received(rows(first, first + 1), None)
+    assert walk.news() == ["IFS Cloud cuts pages of s to 2 rows"]
+    again = Walk("s", (KEY,), "", 10, learned=walk.learned)
+    for first in (1, 3):
+        again.received(rows(first, first + 1), None)
+    assert again.news() == []
+    assert again.learned.capped_at == 2
+
+
+def test_a_link_is_a_promise_of_more_and_the_rows_behind_the_last_one_are_asked_for_by_key():
     walk = Walk("s", (KEY,), "", 10)
     assert walk.received(rows(1, 2), "https://a/2") == rows(1, 2)
-    assert walk.ask == Ask(link="https://a/2")
-    assert walk.received([], "https://a/3") == []
-    assert walk.received(rows(3), None) == rows(3)
+    assert walk.ask == Ask(10, "k gt 2")
+    walk.received(rows(3), None)  # a server that sends links says by having none that this was the last page
     assert walk.ask is None
 
 
-def test_links_that_lead_beyond_the_rows_asked_for_end_with_the_set():
+def test_a_full_page_without_a_link_is_no_end_for_a_server_that_sends_links():
     walk = Walk("s", (KEY,), "", 2)
-    walk.received(rows(1, 2), "https://a/2")
-    walk.received(rows(3, 4), None)
-    assert walk.ask is None
+    walk.received(rows(1), "https://a/2")
+    walk.received(rows(2, 3), None)
+    assert walk.ask == Ask(2, "k gt 3")
 
 
-def test_links_that_end_with_the_rows_asked_for_are_no_end():
-    walk = Walk("s", (KEY,), "", 3)
-    walk.received(rows(1, 2), "https://a/2")
-    walk.received(rows(3), None)
-    assert walk.ask == Ask(filter="k gt 3")
+@pytest.mark.parametrize("mode", ["keyset", "skip"])
+def test_an_empty_page_with_a_link_is_not_the_end(mode):
+    walk = Walk("s", (KEY,), "", 10, mode)
+    walk.received([], "https://a/2")
+    assert walk.ask == Ask(10, link="https://a/2")
+    walk.received([], "https://a/3")
+    assert walk.received(rows(3, 4), "https://a/4") == rows(3, 4)
+    onward = Ask(10, "k gt 4") if mode == "keyset" else Ask(10, skip=1, overlaps=True)
+    assert walk.ask == onward
 
 
-def test_a_page_that_repeats_stops_the_stream():
-    walk = Walk("s", (KEY,), "", 2)
+def test_a_counted_page_of_the_known_row_alone_is_no_end_where_a_link_leads_on():
+    walk = Walk("s", (KEY,), "", 2, "skip")
     walk.received(rows(1, 2), None)
-    with pytest.raises(ContractBrokenError, match="s: IFS Cloud sent page 1 again instead of page 2"):
+    walk.received(rows(2), "https://a/2")
+    assert walk.ask == Ask(2, link="https://a/2")
+
+
+def test_a_page_that_repeats_stops_the_stream_where_the_way_of_paging_was_set():
+    walk = Walk("s", (KEY,), "", 2, "keyset")
+    walk.received(rows(1, 2), None)
+    with pytest.raises(ContractBrokenError, match=r"s: IFS Cloud sent page 1 again instead of page 2.*paging: skip"):
         walk.received(rows(1, 2), None)
 
 
@@ -171,11 +99,38 @@ def test_a_server_that_does_not_heed_skip_stops_the_stream():
         page_after_page()
 
 
+def test_a_server_that_repeats_pages_whatever_it_is_asked_stops_the_stream():
+    walk = Walk("s", (KEY,), "", 2)
+
+    def page_after_page() -> None:
+        while walk.ask:
+            walk.received(rows(1, 2), None)
+            assert walk.page < 50
+
+    with pytest.raises(ContractBrokenError, match="again instead of"):
+        page_after_page()
+    assert walk.news() == [
+        "The rows of s are counted from page to page, since it sends a page again instead of what lies behind it"
+    ]
+
+
 def test_a_link_that_repeats_stops_the_stream():
     walk = Walk("s", (KEY,), "", 2)
-    walk.received(rows(1), "https://a/2")
+    walk.received([], "https://a/2")
     with pytest.raises(ContractBrokenError, match=r"the same @odata\.nextLink twice"):
-        walk.received(rows(2), "https://a/2")
+        walk.received([], "https://a/2")
+
+
+def test_links_that_lead_in_a_circle_of_pages_stop_the_stream():
+    walk = Walk("s", (KEY,), "", 2, "link")
+
+    def page_after_page() -> None:
+        while walk.ask:
+            walk.received(rows(1, 2), f"https://a/{walk.page}")
+            assert walk.page < 50
+
+    with pytest.raises(ContractBrokenError, match="again instead of"):
+        page_after_page()
 
 
 def test_a_row_without_what_pages_are_ordered_by_stops_the_stream():
@@ -187,12 +142,110 @@ def test_a_row_without_what_pages_are_ordered_by_stops_the_stream():
 def test_a_refused_keyset_filter_falls_back_to_counting_from_the_same_place():
     walk = Walk("s", (KEY,), "Company eq '10'", 2)
     walk.received(rows(1, 2), None)
-    assert walk.ask == Ask(filter="(Company eq '10') and (k gt 2)")
+    assert walk.ask == Ask(2, "(Company eq '10') and (k gt 2)")
     assert walk.fall_back()
-    assert walk.ask == Ask(filter="Company eq '10'", skip=1, overlaps=True)
+    assert walk.ask == Ask(2, "Company eq '10'", skip=1, overlaps=True)
+    assert walk.news() == [
+        "The rows of s are counted from page to page, since it refuses filters on what it is ordered by"
+    ]
     assert walk.received(rows(2, 3), None) == rows(3)
-    assert not walk.fall_back()
+    assert not walk.fall_back()  # no link was ever sent: there is no third way
+    assert Walk("s", (KEY,), "", 2, learned=walk.learned).received(rows(1, 2), None) == rows(1, 2)
+
+
+def test_what_was_found_out_is_where_the_next_walk_begins():
+    walk = Walk("s", (KEY,), "", 2, learned=Learned(mode="skip"))
+    walk.received(rows(1, 2), None)
+    assert walk.ask == Ask(2, skip=1, overlaps=True)
+    insisting = Walk("s", (KEY,), "", 2, "keyset", learned=Learned(mode="skip"))
+    insisting.received(rows(1, 2), None)
+    assert insisting.ask == Ask(2, "k gt 2")
+    assert insisting.learned.mode == "skip"  # a setting teaches nothing
+
+
+def test_links_are_followed_from_the_start_where_neither_keys_nor_counting_are_accepted():
+    walk = Walk("s", (KEY,), "", 3)
+    walk.received(rows(1, 2), "https://a/2")
+    assert walk.fall_back()
+    assert walk.ask == Ask(3, skip=1, overlaps=True)
+    assert walk.fall_back()
+    assert walk.ask == Ask()  # a $top would end the links too
+    walk.received(rows(1, 2), "https://a/2")
+    assert walk.ask == Ask(link="https://a/2")
+    walk.received(rows(3), None)
+    assert walk.ask is None
+    assert "rows that go meanwhile may hide others" in walk.news()[1]
+    assert walk.learned.mode == "link"
 
 
 def test_a_refused_first_page_is_no_matter_of_paging():
     assert not Walk("s", (KEY,), "", 2).fall_back()
+
+
+def test_a_set_that_sorts_by_a_language_is_counted():
+    walk = Walk("s", (TEXT,), "", 3)
+    walk.received(rows("a", "A", "b"), None)
+    assert walk.ask == Ask(3, skip=2, overlaps=True)
+    assert walk.learned.mode == "skip"
+    assert walk.news() == [
+        "The rows of s are counted from page to page, since its texts are sorted by the rules of a language"
+    ]
+
+
+def test_a_set_that_turns_out_to_sort_by_a_language_behind_a_filter_is_counted_from_the_start():
+    walk = Walk("s", (TEXT,), "", 2)
+    walk.received(rows("A", "C"), None)
+    walk.received(rows("a", "D"), None)
+    assert walk.ask == Ask(2)
+
+
+@pytest.mark.parametrize(("mode", "onward"), [("keyset", Ask(500, "k gt 1000")), ("skip", Ask(500, skip=999, overlaps=True))])
+def test_a_page_that_is_too_slow_is_halved_and_stays_so(mode, onward):
+    walk = Walk("s", (KEY,), "", 1000, mode)
+    walk.received(rows(*range(1, 1001)), None)
+    assert walk.shrink()
+    assert walk.ask == onward
+    new = walk.received(rows(*range(1001 - onward.overlaps, 1501 - onward.overlaps)), None)
+    assert walk.ask.top == 500
+    assert new[0] == {"k": 1001}
+    assert walk.news() == ["Pages of s have 500 rows from here on: larger ones come too late"]
+    assert walk.news() == []
+
+
+def test_a_page_is_halved_down_to_a_hundred_rows_and_no_further():
+    walk = Walk("s", (KEY,), "", 5000)
+    sizes = []
+    while walk.shrink():
+        sizes.append(walk.ask.top)
+    assert sizes == [2500, 1250, 625, 312, 156, SMALLEST_PAGE]
+    assert not walk.can_shrink
+    assert not Walk("s", (KEY,), "", SMALLEST_PAGE).shrink()
+
+
+def test_a_halved_page_that_comes_full_proves_nothing_about_longer_ones():
+    walk = Walk("s", (KEY,), "", 400)
+    walk.shrink()
+    walk.received(rows(*range(200)), None)
+    walk.received(rows(*range(200, 399)), None)
+    assert walk.ask is None
+
+
+def test_the_page_of_a_link_can_shrink_only_where_another_way_leads_on():
+    walk = Walk("s", (KEY,), "", 400)
+    walk.received([], "https://a/2")
+    assert not walk.can_shrink
+    assert not walk.shrink()
+    walk.received(rows(1, 2), "https://a/3")
+    walk.received([], "https://a/4")
+    assert walk.ask == Ask(400, "k gt 2", link="https://a/4")
+    assert walk.shrink()
+    assert walk.ask == Ask(200, "k gt 2")
+    links = Walk("s", (KEY,), "", 400, "link")
+    assert not links.shrink()
+
+
+def test_nothing_is_received_after_the_end():
+    walk = Walk("s", (KEY,), "", 2)
+    walk.received([], None)
+    with pytest.raises(RuntimeError, match="after the end"):
+        walk.received(rows(1), None)

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import tempfile
 
 from ifs_bi_sandbox.servers import Sandbox
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
@@ -12,6 +13,7 @@ _stack = contextlib.ExitStack()
 atexit.register(_stack.close)
 _box = _stack.enter_context(Sandbox(scale=300))
 _env = _box.environment()
+_folder = _stack.enter_context(tempfile.TemporaryDirectory())
 
 TestTapIfsCloud = get_tap_test_class(
     TapIfsCloud,
@@ -20,6 +22,7 @@ TestTapIfsCloud = get_tap_test_class(
         "realm": _env["IFS_REALM"],
         "client_id": _env["IFS_CLIENT_ID"],
         "client_secret": _env["IFS_CLIENT_SECRET"],
+        "state_dir": _folder,
     },
     suite_config=SuiteConfig(max_records_limit=50),
 )

@@ -45,7 +45,7 @@ def batch_of_a_killed_run(box, *ids: int, pushing: bool = True) -> Batch:
     with box.ledger() as ledger:
         run = ledger.begin_run("target-looker-warehouse", "0")
         lines = [(f'{{"id":"{number}"}}', record("orders", {"id": number})) for number in ids]
-        rows = [TrailRow(key, None, None, ledger.now(), gone=False, payload=line) for key, line in lines]
+        rows = [TrailRow(key, payload=line) for key, line in lines]
         batch = run.write_batch("orders", destination, rows)
         if pushing:
             batch.pushing()

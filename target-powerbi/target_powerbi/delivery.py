@@ -104,13 +104,10 @@ class Delivery:
 
     def held_of(self, stream: str, batch: str, rows: int) -> int | None:
         """How many rows of an earlier run's batch the table shows: all or none; None as long as the table is not right."""
-        kept = self._kept.table(stream)
-        if kept is None:
-            return 0
-        if kept.status is not Status.CLEAN and self._dataset.id is not None:
-            return None
         taken = self._kept.batch(stream)
-        return rows if taken is not None and (taken == batch or follows(taken, batch)) else 0
+        if taken is None or not (taken == batch or follows(taken, batch)):
+            return 0
+        return rows if self._kept.status(stream) is Status.CLEAN else None
 
     def activate(self, stream: str, version: int) -> None:
         """Note that rows which no refresh from this version on carried are gone; done at the end of the input."""

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ifs_bi_core.dead_letter.store import DeadLetters
 from ifs_bi_core.http.client import Surroundings
+from ifs_bi_core.ledger import history
+from ifs_bi_core.ledger.runs import Ledger
 from ifs_bi_core.singer.lines import encode
 from ifs_bi_sandbox.faults import Fault
 from ifs_bi_sandbox.powerbi.limits import Spent
@@ -52,6 +55,7 @@ class Pipe:
         self.world = box.world
         self.time = VirtualTime()
         self.out = ""
+        self.code: int | None = None
         switches = box.world.switches
         self.config: dict[str, Any] = {
             "tenant_id": switches.tenant_id,
@@ -106,13 +110,17 @@ class Pipe:
         return target
 
     def feed(self, *messages: dict[str, Any], **changes: Any) -> str:
-        """Run the target over the messages; what it wrote to stdout, which is in `out` after an error too."""
+        """Run the target over the messages; what it wrote to stdout, which is in `out` after an error too.
+
+        The exit code of a run that came to its end is in `code`.
+        """
         self.world.requests.clear()
         target = self.target(**changes)
         out = io.StringIO()
         try:
-            with contextlib.redirect_stdout(out):
+            with contextlib.redirect_stdout(out), target.account.closing(target.exit_code):
                 target.listen(io.BytesIO(self.lines(*messages)))
+            self.code = target.exit_code()
         finally:
             self.out = out.getvalue()
             target.close()
@@ -152,8 +160,20 @@ class Pipe:
 
     def kept_file(self) -> Path:
         """The file of the kept rows."""
-        (file,) = Path(self.config["state_dir"]).glob("*.db")
+        (file,) = Path(self.config["state_dir"]).glob("powerbi-*.db")
         return file
+
+    def dead(self) -> list[tuple[str | None, str]]:
+        """Key and reason of every dead letter's rows."""
+        letters = DeadLetters(Path(self.config["state_dir"]))
+        rows = [row for letter in letters.letters() for row in letters.details(letter.id)]
+        return [(row.key, row.reason) for row in rows]
+
+    def pushes(self, stream: str = "orders") -> list[history.Push]:
+        """What the ledger says of every batch of a stream, oldest first."""
+        with contextlib.closing(Ledger.open(None, Path(self.config["state_dir"]))) as ledger:
+            found = [push for run in history.runs(ledger) for push in history.show(ledger, run.run).batches]
+        return sorted((push for push in found if push.stream == stream), key=lambda push: (push.at, push.batch))
 
 
 @pytest.fixture(scope="session")

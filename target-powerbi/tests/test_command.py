@@ -84,10 +84,19 @@ def test_a_wrong_configuration_ends_with_2_and_nothing_was_sent(run, pipe, chang
     assert not pipe.world.powerbi
 
 
-def test_a_row_that_can_not_be_delivered_ends_with_1_and_no_state(run, pipe):
-    code, out, err = run([pipe.schema(), pipe.order(1, 0.00001), pipe.state(1)])
+def test_a_row_that_can_not_be_delivered_ends_with_1_and_no_state_where_that_is_wanted(run, pipe):
+    code, out, err = run([pipe.schema(), pipe.order(1, 0.00001), pipe.state(1)], on_row_error="fail")
     assert (code, out) == (1, "")
     assert "the row OrderNo='1' can't be delivered" in err
+
+
+def test_a_row_that_can_not_be_delivered_ends_with_3_after_the_state_and_a_sentence_says_where_it_is(run, pipe):
+    code, out, err = run([pipe.schema(), pipe.order(1, 0.00001), pipe.order(2), pipe.state(1)])
+    assert (code, out) == (3, '{"bookmark":1}\n')
+    assert pipe.amounts() == {"2": 1}
+    assert [key for key, _ in pipe.dead()] == ['{"OrderNo":"1"}']
+    assert "1 rows went to the dead letters (orders 1); everything else was delivered." in err
+    assert "ifs-bi replay | target-powerbi" in err
 
 
 def test_a_line_that_is_no_message_ends_with_1(run, pipe):
@@ -144,11 +153,13 @@ def test_stopped_in_the_middle_of_a_post_no_row_is_doubled(start, run, pipe, sto
         pipe.world.waiting = waiting
     assert run(messages)[:2] == (0, '{"bookmark":2}\n')
     assert pipe.amounts() == {"1": 1, "2": 2}
+    assert [push.rows for push in pipe.pushes()] == [{"acknowledged": 1}, {"withdrawn": 1}, {"acknowledged": 1}]
 
 
 def test_about_lists_the_settings_that_work_and_no_others():
     about = json.loads(subprocess.run([COMMAND, "--about", "--format=json"], capture_output=True, check=True).stdout)
     settings = about["settings"]["properties"]
-    assert {"tenant_id", "tables", "replace_unknown_rows", "stream_maps"} <= settings.keys()
-    assert not {"load_method", "ledger_url", "on_row_error", "landing_zone_url", "managed_identity"} & settings.keys()
+    own = {"tenant_id", "tables", "replace_unknown_rows", "stream_maps"}
+    assert own | {"state_dir", "ledger_url", "on_row_error"} <= settings.keys()
+    assert not {"load_method", "landing_zone_url", "managed_identity"} & settings.keys()
     assert settings["client_secret"]["secret"]

@@ -7,10 +7,10 @@ import logging
 
 import pytest
 from ifs_bi_core.errors import (
-    ContractBrokenError,
     IfsBiError,
     NotSentError,
     OutcomeUnknownError,
+    RowRejectedError,
     ThrottledError,
 )
 
@@ -56,7 +56,7 @@ def changes(pipe) -> list[dict]:
 def ends_well(pipe) -> bool:
     """Whether a run under fault ends with its state, or with an error and none."""
     try:
-        pipe.feed(*changes(pipe), batch_size_rows=2)
+        pipe.feed(*changes(pipe), batch_size_rows=2, on_row_error="fail")
     except IfsBiError:
         assert pipe.out == ""
         return False
@@ -95,7 +95,7 @@ def test_after_any_fault_of_a_first_run_too(pipe, kind, skip):
     pipe.fault(skip=skip, **KINDS[kind], method="POST")
     first = [pipe.schema(), *(pipe.order(n, n) for n in range(1, 6)), pipe.state(1)]
     try:
-        pipe.feed(*first, batch_size_rows=2)
+        pipe.feed(*first, batch_size_rows=2, on_row_error="fail")
     except IfsBiError:
         assert pipe.out == ""
     pipe.world.faults.clear()
@@ -132,7 +132,7 @@ def test_a_rewrite_that_stays_unanswered_is_left_to_the_next_run_which_begins_wi
 def test_a_table_that_resists_the_repair_may_get_the_row_that_mends_it(pipe):
     before(pipe)
     pipe.fault("status", status=400, code="BadRequest", message="no such amount", method="POST", path="*/rows", times=2)
-    with pytest.raises(ContractBrokenError, match="no such amount"):
+    with pytest.raises(RowRejectedError, match="no such amount"):
         pipe.feed(pipe.schema(), pipe.order(1, 13), pipe.state(2))
     out = pipe.feed(pipe.schema(), pipe.order(1, 10), pipe.state(2))
     assert pipe.amounts()["1"] == 10
@@ -142,7 +142,7 @@ def test_a_table_that_resists_the_repair_may_get_the_row_that_mends_it(pipe):
 def test_other_tables_are_made_right_although_one_resists(pipe):
     pipe.feed(pipe.schema(), pipe.order(1), pipe.schema("lines"), pipe.record({"OrderNo": "1", "Amount": 1}, "lines"))
     pipe.fault("status", status=400, code="BadRequest", method="POST", path="*/orders/rows")
-    with pytest.raises(ContractBrokenError, match="1 rows for table 'orders'"):
+    with pytest.raises(RowRejectedError, match="1 rows for table 'orders'"):
         pipe.feed(
             pipe.schema(), pipe.order(1, 2), pipe.schema("lines"), pipe.record({"OrderNo": "1", "Amount": 2}, "lines")
         )
@@ -152,8 +152,8 @@ def test_other_tables_are_made_right_although_one_resists(pipe):
 def test_refused_rows_are_not_taken_for_delivered(pipe):
     before(pipe)
     pipe.fault("status", status=400, code="BadRequest", method="POST", path="*/rows")
-    with pytest.raises(ContractBrokenError, match="Nothing of the request was stored"):
-        pipe.feed(pipe.schema(), pipe.order(5, 5))
+    with pytest.raises(RowRejectedError, match="Nothing of the request was stored"):
+        pipe.feed(pipe.schema(), pipe.order(5, 5), on_row_error="fail")
     pipe.feed(pipe.schema(), pipe.order(5, 5))
     assert not pipe.calls("DELETE")
     assert pipe.amounts()["5"] == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import stat
 from dataclasses import replace
@@ -74,7 +75,7 @@ def test_running_keys_go_on_in_order(kept):
     kept.write("notes", {key: Row(b"{}") for key in first})
     third = next(kept.running_keys("notes"))
     assert [*first, third] == sorted({*first, third})
-    kept.confirm()
+    kept.confirm({})
     kept.drop_older("notes", 1)
     assert next(kept.running_keys("notes")) == third
 
@@ -83,7 +84,7 @@ def test_rows_without_keys_are_dropped_unless_the_state_of_their_run_left(kept):
     kept.define(NOTES, defined=True, status=Status.CLEAN)
     for stream in ("orders", "notes"):
         kept.write(stream, {f"{n:020}": Row(b"{}") for n in (1, 2)})
-    kept.confirm()
+    kept.confirm({})
     kept.roll_back()
     assert kept.status("notes") is Status.CLEAN
     for stream in ("orders", "notes"):
@@ -120,6 +121,52 @@ def test_a_file_that_is_no_database_is_told(tmp_path):
     (tmp_path / "kept.db").write_bytes(b"this is no database at all " * 100)
     with pytest.raises(ConfigError, match=r"kept\.db can't be read: file is not a database\. Restore the file"):
         Kept(tmp_path / "kept.db")
+
+
+LAYOUT_1 = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE tables (id INTEGER PRIMARY KEY, stream TEXT NOT NULL UNIQUE, definition TEXT NOT NULL, defined INTEGER NOT NULL,
+  status TEXT NOT NULL, confirmed TEXT NOT NULL DEFAULT '');
+CREATE TABLE kept_rows (table_id INTEGER NOT NULL, key TEXT NOT NULL, sent BLOB, version TEXT, generation INTEGER,
+  PRIMARY KEY (table_id, key));
+INSERT INTO facts VALUES ('dataset_id', 'id-1');
+INSERT INTO kept_rows VALUES (1, 'k', x'7b7d', 'v', 3), (2, '00000000000000000001', x'7b7d', NULL, NULL);
+PRAGMA user_version=1;
+"""
+"""The file as the first version of the target made it."""
+
+
+def test_a_file_of_layout_1_is_brought_to_2_and_loses_nothing(tmp_path):
+    with sqlite3.connect(tmp_path / "kept.db") as database:
+        database.executescript(LAYOUT_1)
+        for table, confirmed in ((TABLE, ""), (NOTES, "00000000000000000001")):
+            row = (table.stream, json.dumps(table.record()), 1, "clean", confirmed)
+            database.execute(
+                "INSERT INTO tables (stream, definition, defined, status, confirmed) VALUES (?, ?, ?, ?, ?)", row
+            )
+    database.close()
+    for batch in (None, "batch-1"):  # it is brought there once, and opened again
+        opened = Kept(tmp_path / "kept.db")
+        assert opened.dataset_id == "id-1"
+        assert opened.tables().keys() == {"orders", "notes"}
+        assert opened.find("orders", ["k"]) == {"k": Row(b"{}", "v", 3)}
+        assert opened.batch("orders") == batch
+        opened.took("orders", "batch-1")
+        opened.roll_back()
+        assert opened.count("notes") == 1
+        opened.close()
+    with sqlite3.connect(tmp_path / "kept.db") as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (2,)
+    database.close()
+
+
+def test_the_last_batch_of_each_table_is_remembered(kept):
+    kept.define(NOTES, defined=True, status=Status.CLEAN)
+    assert (kept.batch("orders"), kept.batch("notes"), kept.batch("never seen")) == (None, None, None)
+    kept.took("orders", "batch-1")
+    kept.confirm({"notes": "batch-2"})
+    kept.define(TABLE, defined=False)
+    assert (kept.batch("orders"), kept.batch("notes")) == ("batch-1", "batch-2")
 
 
 def test_a_layout_of_another_version_is_told(tmp_path):

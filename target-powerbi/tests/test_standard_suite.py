@@ -9,7 +9,7 @@ from singer_sdk.testing import get_target_test_class
 from target_powerbi.target import TargetPowerBI
 
 CONFIG: dict[str, Any] = {}
-"""Filled before each test: the stand-in's ports are free ones."""
+"""Filled before each test: the stand-in's ports are free ones. A row without its key is to end the run, as the suite expects."""
 
 
 class TestTargetPowerBI(get_target_test_class(TargetPowerBI, config=CONFIG)):  # type: ignore[misc] # made at run time
@@ -18,4 +18,4 @@ class TestTargetPowerBI(get_target_test_class(TargetPowerBI, config=CONFIG)):  #
     @pytest.fixture(autouse=True)
     def workspace(self, pipe):
         CONFIG.clear()
-        CONFIG.update(pipe.config)
+        CONFIG.update(pipe.config, on_row_error="fail")

@@ -76,8 +76,9 @@ class Pipeline:
             "realm": env["IFS_REALM"],
             "client_id": env["IFS_CLIENT_ID"],
             "client_secret": env["IFS_CLIENT_SECRET"],
+            "state_dir": str(self.state_dir),
         }
-        self.warehouse_settings = {"warehouse_url": f"duckdb:///{self.warehouse}"}
+        self.warehouse_settings = {"warehouse_url": f"duckdb:///{self.warehouse}", "state_dir": str(self.state_dir)}
         self.powerbi_settings = {
             "tenant_id": env["POWERBI_TENANT_ID"],
             "client_id": env["POWERBI_CLIENT_ID"],
@@ -86,6 +87,7 @@ class Pipeline:
             "authority_host": env["POWERBI_AUTHORITY_HOST"],
             "api_url": env["POWERBI_API_URL"],
             "dataset_name": "Pipeline",
+            "state_dir": str(self.state_dir),
             # A cost is a quotient with more digits than a Double keeps: a user has to choose, as in meltano.yml.
             "tables": {
                 "customer_order_lines": {"columns": {"Cost": {"type": "String"}}},
@@ -97,6 +99,11 @@ class Pipeline:
     def warehouse(self) -> Path:
         """The DuckDB file."""
         return self.folder / "warehouse.duckdb"
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder that the three commands share, at its default place."""
+        return self.folder / ".ifs-bi"
 
     def _file(self, name: str, content: Any) -> Path:
         path = self.folder / name

@@ -63,12 +63,12 @@ def run_target(name: str, config: Path, lines: bytes, *, kill_at: int | None = N
 
 
 def points(steps: list[str], count: int) -> list[int]:
-    """Numbers of steps to be killed at: one of each kind, from the middle of them, and others evenly between."""
+    """Numbers of steps to be killed at, spread over all of them; where there are enough, one of each kind is among them."""
     places = {kind: [number for number, step in enumerate(steps) if step == kind] for kind in steps}
-    chosen = {numbers[len(numbers) // 2] for numbers in places.values()}
+    chosen = {numbers[len(numbers) // 2] for numbers in places.values()} if len(places) <= count else set[int]()
     rest = [number for number in range(len(steps)) if number not in chosen]
-    more = max(0, count - len(chosen))
-    return sorted(chosen | {rest[len(rest) * place // more] for place in range(more)})
+    more = count - len(chosen)
+    return sorted(chosen | {rest[len(rest) * (2 * place + 1) // (2 * more)] for place in range(more)})
 
 
 def _be_target(name: str, config: Path, files: dict[str, Path], kill_at: int | None) -> None:

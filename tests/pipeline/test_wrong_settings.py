@@ -135,6 +135,9 @@ def test_target_looker_warehouse_says_what_is_wrong(pipeline, url, parts, some_l
     one_sentence(pipeline.load_warehouse(some_lines), 2, *parts)
 
 
+STATE = b'{"type":"STATE","value":{"a":1}}\n'
+
+
 @pytest.mark.parametrize("load", ["load_warehouse", "load_powerbi"])
 @pytest.mark.parametrize(
     ("line", "parts"),
@@ -146,9 +149,23 @@ def test_target_looker_warehouse_says_what_is_wrong(pipeline, url, parts, some_l
     ],
 )
 def test_a_target_names_the_line_or_the_row_that_is_wrong_and_prints_no_state(pipeline, load, line, parts, some_lines):
-    ran = getattr(pipeline, load)(some_lines + line + b'\n{"type":"STATE","value":{"a":1}}\n')
+    pipeline.warehouse_settings["on_row_error"] = pipeline.powerbi_settings["on_row_error"] = "fail"
+    ran = getattr(pipeline, load)(some_lines + line + b"\n" + STATE)
     one_sentence(ran, 1, *parts)
     assert ran.out == b""
+
+
+@pytest.mark.parametrize("load", ["load_warehouse", "load_powerbi"])
+def test_a_row_that_is_wrong_is_a_dead_letter_and_the_run_goes_on_and_ends_with_3(pipeline, load, some_lines, run):
+    wrong = b'{"type":"RECORD","stream":"s","record":{"id":"x"}}\n'
+    ran = getattr(pipeline, load)(some_lines + wrong + STATE)
+    assert (ran.code, ran.out) == (3, b'{"a":1}\n')
+    assert "Traceback" not in ran.err
+    assert "1 rows went to the dead letters (s 1)" in ran.err
+    listed = run("ifs-bi", "dead-letters", "list", "--json", cwd=pipeline.folder)
+    [letter] = json.loads(listed.out)
+    assert (letter["stream"], letter["rows"], letter["state"]) == ("s", 1, "pending")
+    assert "id must be integer" in letter["reason"]
 
 
 @pytest.fixture

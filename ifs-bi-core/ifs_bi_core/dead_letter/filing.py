@@ -156,7 +156,7 @@ class Filing:
         return True
 
     def sweep(self, before: str) -> None:
-        """Remove what was left by processes that were killed in `keep` or `remove`, of letters before that second (see `stamp`)."""
+        """Remove what a kill in `keep` or `remove` left, of letters that were begun before that second (see `stamp`)."""
         for name in _entries(self.folder):
             left = _UNFINISHED.fullmatch(name)
             if left and left[1] < before:

@@ -9,24 +9,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Dialect
 
 METADATA = MetaData()
 
 _WHOLE = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself for INTEGER PRIMARY KEY alone
 
 
+class _AnyText(TypeDecorator[str]):
+    """Text of any characters, kept and ordered alike in every database.
+
+    PostgreSQL takes no NUL, and neither database takes half a surrogate pair; a service's error may hold either.
+    """
+
+    impl = Text().with_variant(Text(collation="C"), "postgresql")  # the order of code points, not that of a language
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """What is kept, and sought, instead of a text."""
+        return value and value.replace("\0", "\N{SYMBOL FOR NULL}").encode(errors="backslashreplace").decode()
+
+
 def _id() -> Column[int]:
-    return Column("id", _WHOLE, primary_key=True, autoincrement=True)
+    return Column("id", _WHOLE, Identity(), primary_key=True)
 
 
 def _text(name: str, *, null: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=null)
+    return Column(name, _AnyText, nullable=null)
 
 
 def _count(name: str, *, null: bool = False) -> Column[int]:
@@ -100,7 +126,7 @@ PAGES = Table(
 BATCHES = Table(
     "batches",
     METADATA,
-    Column("batch", Text, primary_key=True),
+    Column("batch", _AnyText, primary_key=True),
     _text("run"),
     _text("part"),
     _text("host"),
@@ -153,7 +179,7 @@ DEAD_ROWS = Table(
     _text("key", null=True),
     _text("reason"),
     Index("dead_rows_by_run", "run"),
-    Index("dead_rows_by_key", "stream", "key"),
+    Index("dead_rows_by_key", "key", postgresql_using="hash"),  # a key may be longer than a page of a tree allows
 )
 """Rows that were refused before they came into a batch."""
 
@@ -162,7 +188,7 @@ RECOVERY_TABLES = (VERSIONS, RUN_EVENTS, BATCHES, BATCH_EVENTS)
 
 
 def _version_1(connection: Connection) -> None:
-    METADATA.create_all(connection)
+    METADATA.create_all(connection, checkfirst=False)  # a table of that name is somebody else's
 
 
 MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _version_1}

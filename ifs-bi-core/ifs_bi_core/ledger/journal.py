@@ -6,7 +6,7 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert
+from sqlalchemy import and_, exists, insert, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +54,7 @@ class Journal:
         self._database = database
         self._clock = clock
         self._waiting: list[Entry] = []
+        self._in_doubt = 0  # of those, how many a transaction held whose end is not known
         self._written_at = clock()
         self._lock = threading.RLock()
 
@@ -88,13 +89,26 @@ class Journal:
             LedgerError: it could not be written; what waited still waits.
         """
         with self._lock:
+            self._resolve_doubt()
             everything = [*self._waiting, *entries]
             by_table: dict[Table, list[dict[str, Any]]] = {}
             for table, values in everything:
                 by_table.setdefault(table, []).append(values)
             if by_table:
+                self._in_doubt = len(self._waiting)
                 with self._database.write(durable=durable) as connection:
                     for table, rows in by_table.items():
                         connection.execute(insert(table), rows)
             self._waiting = []
+            self._in_doubt = 0
             self._written_at = self._clock()
+
+    def _resolve_doubt(self) -> None:
+        """Forget what waits if it was written after all: a connection may break after the commit, and before its answer."""
+        if self._in_doubt:
+            table, values = self._waiting[0]
+            same = and_(*(table.c[name] == value for name, value in values.items()))
+            with self._database.read() as connection:
+                if connection.execute(select(exists().where(same))).scalar():
+                    del self._waiting[: self._in_doubt]
+            self._in_doubt = 0

@@ -157,6 +157,7 @@ def _forget_runs(ledger: Ledger, limit: str) -> int:
         .where(~trails.where(BATCHES.c.run == RUN_EVENTS.c.run).exists())
         .where(~exists().where(DEAD_ROWS.c.run == RUN_EVENTS.c.run))
         .distinct()
+        .order_by(RUN_EVENTS.c.run)  # two machines that prune at once wait for each other in one order
     )
     with ledger.database.write() as connection:
         names = list(connection.execute(old).scalars())

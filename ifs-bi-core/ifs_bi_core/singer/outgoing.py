@@ -209,6 +209,11 @@ class Pushed:
         self._marks = marks
         self._outdated = outdated
 
+    @property
+    def rows(self) -> int:
+        """How many rows of it were not refused."""
+        return self._batch.size - self._batch.fates.counts()[State.REFUSED]
+
     def confirm(self) -> None:
         """Say so: from here on a STATE may leave that is behind it."""
         note = None

@@ -27,6 +27,8 @@ class Standing:
         recent: how many rows came in the last interval; of all at the end.
         estimate: how many there will be, where the source told.
         done: whether these were all.
+        doing: what is done with them, as it follows their number: ``delivered``.
+        page: what a page is called.
     """
 
     stream: str
@@ -37,6 +39,8 @@ class Standing:
     recent: int
     estimate: int | None = None
     done: bool = False
+    doing: str = ""
+    page: str = "page"
 
     @property
     def rate(self) -> float | None:
@@ -49,13 +53,16 @@ class Standing:
         rate = "" if self.rate is None else f"{_rounded(self.rate)} {self.unit}/s"
         if self.done:
             took = f"{self.seconds:,.1f} s" + (f" ({rate})" if rate else "")
-            pages = f", {_counted(self.pages, 'pages')}" if self.pages else ""
-            return f"{self.stream}: {_counted(self.rows, self.unit)} in {took}{pages}"
-        said = _counted(self.rows, self.unit)
+            pages = f", {_counted(self.pages, _plural(self.page))}" if self.pages else ""
+            return f"{self.stream}: {self._said(self.rows)} in {took}{pages}"
+        said = self._said(self.rows)
         if self.estimate and self.estimate >= self.rows:  # one that was passed is none any more: rows came in meanwhile
-            said = f"{self.rows:,} of about {_counted(self.estimate, self.unit)}"
-        page = f"page {self.pages:,}" if self.pages else ""
+            said = f"{self.rows:,} of about {self._said(self.estimate)}"
+        page = f"{self.page} {self.pages:,}" if self.pages else ""
         return ", ".join(filter(None, [f"{self.stream}: {said}", rate, page]))
+
+    def _said(self, number: int) -> str:
+        return " ".join(filter(None, [_counted(number, self.unit), self.doing]))
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -77,7 +84,9 @@ class Progress:
     Args:
         stream: its name.
         unit: what is counted, in the plural.
-        estimate: how many rows there will be, where the source told (OData's ``$count``).
+        doing: what is done with them, as it follows their number.
+        page: what a page is called.
+        estimate: how many rows there will be, where that is known.
         clock: monotonic seconds.
         every_seconds: the shortest time between two lines.
         log: takes a sentence, and ``extra=`` with the numbers in it: ``Logger.info``.
@@ -88,42 +97,56 @@ class Progress:
         stream: str,
         *,
         unit: str = "rows",
+        doing: str = "",
+        page: str = "page",
         estimate: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         every_seconds: float = 10.0,
         log: Callable[..., None] = _LOG.info,
     ) -> None:
         self._stream = stream
-        self._unit = unit
+        self._words = {"unit": unit, "doing": doing, "page": page}
         self._estimate = estimate
         self._clock = clock
         self._every_seconds = every_seconds
         self._log = log
         self._rows = self._pages = self._rows_told = 0
-        self._begun = self._told = clock()
+        self._begun = self._told = self._latest = clock()
 
     def add(self, rows: int, pages: int = 0) -> None:
         """Count what came; called for each page or batch, not for each row."""
         self._rows += rows
         self._pages += pages
-        now = self._clock()
+        self._latest = now = self._clock()
         if now - self._told >= self._every_seconds:
             self._tell(now - self._told, self._rows - self._rows_told)
             self._told, self._rows_told = now, self._rows
 
     def done(self) -> None:
-        """Tell the sum."""
-        self._tell(self._clock() - self._begun, self._rows, done=True)
+        """Tell the sum, and how long it took until the last of it came."""
+        self._tell(self._latest - self._begun, self._rows, done=True)
 
     def _tell(self, seconds: float, recent: int, *, done: bool = False) -> None:
         standing = Standing(
-            self._stream, self._unit, self._rows, self._pages, seconds, recent, self._estimate, done=done
+            stream=self._stream,
+            rows=self._rows,
+            pages=self._pages,
+            seconds=seconds,
+            recent=recent,
+            estimate=self._estimate,
+            done=done,
+            **self._words,
         )
         self._log("%s", standing.sentence, extra=standing.fields)
 
 
 def _counted(number: int, unit: str) -> str:
-    return f"{number:,} {unit.removesuffix('s') if number == 1 else unit}"
+    one = unit.removesuffix("es") if unit.endswith("ches") else unit.removesuffix("s")
+    return f"{number:,} {one if number == 1 else unit}"
+
+
+def _plural(word: str) -> str:
+    return f"{word}es" if word.endswith("ch") else f"{word}s"
 
 
 def _rounded(rate: float) -> str:

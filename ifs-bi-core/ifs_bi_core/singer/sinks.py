@@ -74,6 +74,7 @@ class RowSink(Sink):
         super().setup()
         self.shape()
         self._outgoing.resolve()
+        self._target.progress_of(self.stream_name)
 
     def get_validator(self) -> BaseJSONSchemaValidator | None:
         """A compiled validator, unless `validate_records` is off."""
@@ -179,7 +180,7 @@ class RowSink(Sink):
         finally:
             self.forget()
         if pushed is not None:
-            self._target.pushed(pushed)
+            self._target.pushed(self.stream_name, pushed)
 
     def abandon(self) -> None:
         """The run ends here by an error: nothing that was gathered is delivered, and replayed rows may be replayed again."""

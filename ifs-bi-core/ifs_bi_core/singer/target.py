@@ -24,6 +24,7 @@ from ifs_bi_core.errors import ContractBrokenError, ExitCode
 from ifs_bi_core.singer.account import Account
 from ifs_bi_core.singer.lines import LineReader, encode
 from ifs_bi_core.singer.plugin import Plugin
+from ifs_bi_core.singer.progress import Progress
 from ifs_bi_core.singer.refusals import Refusals
 from ifs_bi_core.singer.sinks import RowSink
 
@@ -48,6 +49,7 @@ class OrderedTarget(Plugin, Target):
         super().__init__(**kwargs)
         self.max_parallelism = 1  # sinks of one target share one connection
         self._pushed: list[Pushed] = []
+        self._progress: dict[str, Progress] = {}
 
     @property
     @abstractmethod
@@ -87,15 +89,24 @@ class OrderedTarget(Plugin, Target):
         for pushed in self._pushed:
             pushed.confirm()
         self._pushed.clear()
+        for progress in self._progress.values():
+            progress.done()
         self.refusals.flush()
         super().process_endofpipe()
 
-    def pushed(self, pushed: Pushed) -> None:
+    def pushed(self, stream: str, pushed: Pushed) -> None:
         """Take note of a batch that the destination took."""
+        self.progress_of(stream).add(pushed.rows, 1)
         if self.confirms_at_end:
             self._pushed.append(pushed)
         else:
             pushed.confirm()
+
+    def progress_of(self, stream: str) -> Progress:
+        """Tells how much of a stream is delivered; begins when it is first asked for."""
+        if stream not in self._progress:
+            self._progress[stream] = Progress(stream, doing="delivered", page="batch", log=self.logger.info)
+        return self._progress[stream]
 
     def row_sinks(self) -> list[RowSink]:
         """The sinks of all streams."""

@@ -1,0 +1,70 @@
+"""A look at the keys of an entire set, which is cheap, and what it says about the rows that the destination has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tap_ifs_cloud.deletes import gone_record, objection
+from tap_ifs_cloud.versions import ETAG_MEMBER, version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from tap_ifs_cloud.key_store import Line
+    from tap_ifs_cloud.reading import Reading
+    from tap_ifs_cloud.versions import SecondsOver
+
+UNKNOWN_VERSION = ""
+"""The version of a row without an ETag: different from all that were delivered."""
+
+
+def see_all_keys(reading: Reading, line: Line) -> None:
+    """Take down all keys of the set."""
+    line.begin_scan()
+    names = [prop.name for prop in reading.source.key]
+    for rows in reading.pages(reading.source.key, reading.scope, select=names):
+        line.see((reading.keys.of_row(row), UNKNOWN_VERSION) for row in rows)
+
+
+def see_all_versions(reading: Reading, line: Line, seconds: SecondsOver) -> bool:
+    """Take down all keys of the set with their versions; False, and nothing of use, where keys come without ETags."""
+    line.begin_scan()
+    names = [prop.name for prop in reading.source.key]
+    have_etags = False
+    for rows in reading.pages(reading.source.key, reading.scope, select=names):
+        if not have_etags and rows:
+            have_etags = not reading.refuses_select and any(ETAG_MEMBER in row for row in rows)
+            if not have_etags:
+                return False
+        versions = [version_of(row[ETAG_MEMBER]) if row.get(ETAG_MEMBER) else UNKNOWN_VERSION for row in rows]
+        seconds.read(versions)
+        line.see(zip(map(reading.keys.of_row, rows), versions, strict=True))
+    return True
+
+
+def gone_records(reading: Reading, line: Line, at: datetime) -> Iterator[dict[str, Any]]:
+    """What the destination is told of rows that it has and that were not taken down, unless that is not believed.
+
+    Args:
+        reading: of the stream.
+        line: with all keys of the set taken down.
+        at: when the look at the keys began.
+    """
+    missing = line.missing()
+    reason = objection(
+        reading.name,
+        known=line.count(),
+        seen=line.seen(),
+        gone=missing.count,
+        guard_percent=float(reading.config["delete_guard_percent"]),
+    )
+    if reason:
+        reading.log.warning("%s", reason)
+        return
+    for keys in missing.slices():
+        line.note_gone(keys)
+        for key in keys:
+            yield gone_record(reading.keys.values(key), at)
+    if missing.count:
+        reading.log.info("%s: %d rows are gone", reading.name, missing.count)

@@ -1,0 +1,284 @@
+"""`kill -9` at any point of a run: the next run leaves no row lost or doubled, and `ledger balance` says so."""
+
+import copy
+import json
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+from ifs_bi_core.cli import ifs_bi
+from ifs_bi_core.dead_letter.store import DeadLetters
+from ifs_bi_core.ledger.accounts import BATCHES
+from ifs_bi_core.ledger.history import balance, runs
+from ifs_bi_core.ledger.journal import utc_now
+from ifs_bi_core.ledger.retention import prune
+from ifs_bi_core.ledger.runs import Ledger
+from ifs_bi_sandbox.servers import Sandbox
+from ifs_bi_sandbox.world import Switches
+from pipeline.kills import points, run_target
+from pipeline.recorded import BATCH_ROWS, FIRST, SECOND, nothing_new, of_streams, singer
+from sqlalchemy import select
+
+KILLED = -9
+REFUSED_BY_SCHEMA = '{"OrderNo":"900"}'
+
+
+@dataclass
+class Scene:
+    """A folder with a target's configuration, which can be brought back to how it was."""
+
+    target: str
+    folder: Path
+    box: Sandbox
+
+    def __post_init__(self):
+        self.config = self.folder / "config.json"
+        self._kept_folder = self.folder.with_name(f"{self.folder.name}-kept")
+
+    def configure(self, **settings):
+        self.folder.mkdir()
+        self.config.write_text(json.dumps(settings | {"batch_size_rows": BATCH_ROWS}))
+
+    def run(self, messages, *, kill_at=None):
+        return run_target(self.target, self.config, singer(messages), kill_at=kill_at)
+
+    def keep(self):
+        shutil.copytree(self.folder, self._kept_folder)
+        self._kept_datasets = copy.deepcopy(self.box.world.powerbi)
+
+    def restore(self):
+        shutil.rmtree(self.folder)
+        shutil.copytree(self._kept_folder, self.folder)
+        self.box.world.powerbi.clear()
+        self.box.world.powerbi.update(copy.deepcopy(self._kept_datasets))
+
+    @property
+    def state_dir(self):
+        return self.folder / ".ifs-bi"
+
+    def shown(self):
+        """Every row of every table of the destination, counted."""
+        if self.target == "target-powerbi":
+            datasets = self.box.world.powerbi.values()
+            assert len(datasets) <= 1
+            return {name: Counter(table.rows) for dataset in datasets for name, table in dataset.tables.items()}
+        with duckdb.connect(str(self.folder / "warehouse.duckdb"), read_only=True) as connection:
+            names = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+            return {name: rows_of(connection, name) for name in names if name != "_ifs_bi_marks"}
+
+    def refused(self):
+        """The rows in the dead letters, by key, counted."""
+        store = DeadLetters(self.state_dir)
+        return Counter(row.key for letter in store.letters() for row in store.details(letter.id))
+
+
+def rows_of(connection, table):
+    """When a row was found to be gone is the clock's word, and differs from run to run: that it is gone does not."""
+    columns = sorted(name for name, *_ in connection.execute(f'DESCRIBE "{table}"').fetchall())
+    texts = [f'"{name}" IS NULL' if name == "_sdc_deleted_at" else f'CAST("{name}" AS VARCHAR)' for name in columns]
+    return Counter(connection.execute(f'SELECT {", ".join(texts)} FROM "{table}"').fetchall())
+
+
+@pytest.fixture(scope="module")
+def box():
+    with Sandbox(scale=300, switches=Switches(powerbi_posts_per_minute=1_000_000)) as box:
+        yield box
+
+
+@pytest.fixture
+def warehouse(box, tmp_path):
+    """A warehouse scene; somebody else made one of the tables, and takes no negative prices."""
+
+    def scene(**settings):
+        made = Scene("target-looker-warehouse", tmp_path / "warehouse", box)
+        made.configure(warehouse_url=f"duckdb:///{made.folder}/warehouse.duckdb", **settings)
+        return made
+
+    return scene
+
+
+@pytest.fixture
+def powerbi(box, tmp_path):
+    def scene(**settings):
+        env = box.environment()
+        made = Scene("target-powerbi", tmp_path / "powerbi", box)
+        made.configure(
+            tenant_id=env["POWERBI_TENANT_ID"],
+            client_id=env["POWERBI_CLIENT_ID"],
+            client_secret=env["POWERBI_CLIENT_SECRET"],
+            workspace_id=env["POWERBI_WORKSPACE_ID"],
+            authority_host=env["POWERBI_AUTHORITY_HOST"],
+            api_url=env["POWERBI_API_URL"],
+            dataset_name="Killed",
+            **settings,
+        )
+        box.world.powerbi.clear()
+        return made
+
+    return scene
+
+
+@dataclass
+class Kill:
+    """A run that was killed, and what the next one left."""
+
+    scene: Scene
+    where: str
+    begun: list[str]  # steps; the last one was done too, unless it is a return
+    whole: list[str]
+    stated: bool  # whether the state had left
+    brought: dict[str, Counter]  # what an undisturbed run adds to each table
+    surplus: dict[str, Counter]  # what there is beyond that
+
+
+def check_nothing_is_doubled(kill):
+    assert not any(kill.surplus.values()), kill.where
+
+
+def check_killed_anywhere(scene, messages, count, *, refused=(), check=check_nothing_is_doubled, goes_on=True):
+    """Kill a run at so many points of it; after each, what the next run leaves has to be what an undisturbed one leaves.
+
+    The next run gets what a tap says then: everything again, or nothing where the state had left and the tap ``goes_on`` from it.
+    """
+    before = scene.shown()
+    scene.keep()
+    whole = scene.run(messages)
+    assert whole.code == (3 if refused else 0), whole.said
+    expected = scene.shown()
+    assert scene.refused() == Counter(refused)
+    chosen = points(whole.steps, count)
+    assert len(chosen) == count
+    for number in chosen:
+        where = f"killed at step {number}, {whole.steps[number]}"
+        scene.restore()
+        killed = scene.run(messages, kill_at=number)
+        assert (killed.code, len(killed.steps)) == (KILLED, number), f"{where}: {killed.said}"
+        left = [json.loads(line) for line in killed.states if goes_on]
+        again = scene.run(nothing_new(messages, left[-1]) if left else messages)
+        assert again.code == (3 if refused and not left else 0), f"{where}: {again.said}"
+        shown = scene.shown()
+        assert shown.keys() == expected.keys(), where
+        assert [name for name in expected if expected[name] - shown[name]] == [], where
+        brought = {name: rows - before.get(name, Counter()) for name, rows in expected.items()}
+        surplus = {name: rows - expected[name] for name, rows in shown.items()}
+        check(Kill(scene, where, killed.steps, whole.steps, bool(left), brought, surplus))
+        check_dead_letters(scene, set(refused), where)
+        check_ledger(scene, where)
+        check_files(scene, where)
+
+
+def check_dead_letters(scene, refused, where):
+    told = scene.refused()
+    assert set(told) == refused, where
+    assert max(told.values(), default=0) <= 2, where  # once by each of the two runs
+
+
+def check_ledger(scene, where):
+    """Every run balances, and no batch is without an answer."""
+    ledger = Ledger.open(None, scene.state_dir, create=False)
+    with ledger.database.read() as connection:
+        tables = connection.execute(select(BATCHES.c.destination, BATCHES.c.stream).distinct()).fetchall()
+    assert [batch.id for table in tables for batch in ledger.unanswered(*table, or_unknown=True)] == [], where
+    names = {part.run for part in runs(ledger)}
+    ledger.close()
+    assert names
+    for name in names:
+        said = CliRunner().invoke(ifs_bi, ["ledger", "balance", "--state-dir", str(scene.state_dir), name])
+        assert said.exit_code == 0, f"{where}: {said.output}"
+
+
+def check_files(scene, where):
+    """What the killed process left of its files is what retention sweeps when it is a day old, and nothing else."""
+    ledger = Ledger.open(None, scene.state_dir, clock=lambda: utc_now() + timedelta(days=2))
+    with ledger.database.read() as connection:
+        known = set(connection.execute(select(BATCHES.c.file)).scalars())
+    before = files_of(scene)
+    strays = {name for name in before if name.startswith("batches/")} - known
+    assert len(strays) <= 1, where  # one batch is written at a time
+    assert all(name.endswith((".parquet", ".parquet.writing")) for name in strays), where
+    assert prune(ledger).left_behind == len(strays), where
+    ledger.close()
+    after = files_of(scene)
+    assert {name for name in after if name.startswith("batches/")} == known, where
+
+
+def files_of(scene):
+    return {path.relative_to(scene.state_dir).as_posix() for path in scene.state_dir.rglob("*") if path.is_file()}
+
+
+def acknowledged_by_the_killed(scene):
+    """By stream, how many rows the ledger calls acknowledged of the run that has no end."""
+    ledger = Ledger.open(None, scene.state_dir, create=False)
+    killed = [part.run for part in runs(ledger) if part.ended is None]  # none, if it was killed before it said a word
+    told = {line.stream: line.acknowledged for name in killed for line in balance(ledger, name).streams}
+    ledger.close()
+    return told
+
+
+def test_a_warehouse_that_is_upserted_is_whole_after_a_kill_at_any_of_20_points(warehouse):
+    scene = warehouse()
+    with duckdb.connect(str(scene.folder / "warehouse.duckdb")) as connection:  # somebody else's table takes not all
+        connection.execute('CREATE TABLE prices ("Article" VARCHAR, "Price" DECIMAL(18, 2) CHECK ("Price" >= 0))')
+    streams = ("orders", "sites", "prices")
+    assert scene.run(of_streams(FIRST, *streams)).code == 0
+    refused = [REFUSED_BY_SCHEMA, '{"Article":"A4"}', '{"Article":"A5"}']
+    check_killed_anywhere(scene, of_streams(SECOND, *streams), 20, refused=refused)
+
+
+def test_a_warehouse_table_that_is_overwritten_is_the_old_or_the_new_one_after_a_kill(warehouse):
+    scene = warehouse(load_method="overwrite")
+    assert scene.run(FIRST).code == 0
+    check_killed_anywhere(scene, SECOND, 8, refused=[REFUSED_BY_SCHEMA], goes_on=False)
+
+
+def test_rows_that_are_appended_are_doubled_where_their_state_had_not_left_and_the_ledger_says_which(warehouse):
+    scene = warehouse(load_method="append-only")
+    assert scene.run(FIRST).code == 0
+
+    def check(kill):
+        arrived = {} if kill.stated else acknowledged_by_the_killed(kill.scene)
+        doubled = {name: arrived.get(name, 0) for name in kill.surplus}
+        assert {name: rows.total() for name, rows in kill.surplus.items()} == doubled, kill.where
+        assert not any(rows - kill.brought[name] for name, rows in kill.surplus.items()), kill.where
+
+    check_killed_anywhere(scene, SECOND, 8, refused=[REFUSED_BY_SCHEMA], check=check)
+
+
+def check_doubled_in_a_moment(*keyless):
+    """Rows without keys are taken for delivered a moment before the state leaves. Killed in it, they come again.
+
+    Nobody can tell then whether the state had left: taking them out instead would lose them where it had.
+    """
+    confirming = "commit to the kept rows"
+
+    def check(kill):
+        in_the_moment = not kill.stated and kill.begun.count(confirming) == kill.whole.count(confirming)
+        doubled = {
+            name: kill.brought[name] if in_the_moment and name in keyless else Counter() for name in kill.brought
+        }
+        assert kill.surplus == doubled, kill.where
+
+    return check
+
+
+def test_power_bi_that_is_mirrored_is_whole_after_a_kill_at_any_of_20_points(powerbi):
+    scene = powerbi()
+    assert scene.run(FIRST).code == 0
+    check_killed_anywhere(scene, SECOND, 20, refused=[REFUSED_BY_SCHEMA], check=check_doubled_in_a_moment("events"))
+
+
+def test_power_bi_that_is_appended_to_is_whole_after_a_kill(powerbi):
+    scene = powerbi(write_mode="append")
+    assert scene.run(FIRST).code == 0
+    check = check_doubled_in_a_moment("orders", "sites", "events", "prices")
+    check_killed_anywhere(scene, SECOND, 8, refused=[REFUSED_BY_SCHEMA], check=check)
+
+
+def test_a_dataset_that_the_killed_run_was_to_make_is_made_once(powerbi):
+    scene = powerbi()
+    check_killed_anywhere(scene, FIRST, 8, check=check_doubled_in_a_moment("events"))
