@@ -132,7 +132,7 @@ def test_what_waited_is_written_once_whether_or_not_the_broken_connection_had_co
         run = ledger.begin_run("tap", "1")
         for number in range(3):
             run.attempt(replace(ATTEMPT, request_id=f"{number}"), service="IFS Cloud")
-        relay.swallow = b"COMMIT" if committed else b"INSERT INTO attempts"
+        relay.swallow = b"COMMIT\0" if committed else b"INSERT INTO attempts"
         with pytest.raises(LedgerError):
             run.flush()
         assert relay.swallowed.wait(10)

@@ -1,6 +1,7 @@
 """``ifs-bi ping``: which systems are looked at, what is printed, and how it ends."""
 
 import json
+import signal
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -41,7 +42,9 @@ class TapIll(TapWell):
 
 
 def well(config):
-    yield Check("token", f"{config['address']} lets us in with {config.get('password')}.", found={"limit": config["limit"]})
+    yield Check(
+        "token", f"{config['address']} lets us in with {config.get('password')}.", found={"limit": config["limit"]}
+    )
     yield Check("clock", "It is an hour off.", Status.NOTICE)
 
 
@@ -52,7 +55,6 @@ def ill(config):
 
 WELL = Ping("Well", lambda: TapWell, well)
 ILL = Ping("Ill", lambda: TapIll, ill)
-NO_PING = "text"
 
 
 @pytest.fixture
@@ -150,7 +152,9 @@ NAMES = ["tap-a", "tap-b", "target-c"]
 @given(
     asked=st.lists(st.sampled_from(NAMES), unique=True),
     sources=st.lists(st.tuples(st.sampled_from([*NAMES, ""]), st.sampled_from(["x.json", "a=b.json", "ENV"]))),
-    environ=st.dictionaries(st.sampled_from(["TAP_A_URL", "TARGET_C_URL", "TAP_AB_URL", "TAP_B_LOGLEVEL"]), st.just("v")),
+    environ=st.dictionaries(
+        st.sampled_from(["TAP_A_URL", "TARGET_C_URL", "TAP_AB_URL", "TAP_B_LOGLEVEL"]), st.just("v")
+    ),
 )
 def test_every_file_goes_to_the_plugin_it_was_given_for_and_to_no_other(asked, sources, environ):
     words = [f"{name}={file}" if name else file for name, file in sources]
@@ -158,7 +162,11 @@ def test_every_file_goes_to_the_plugin_it_was_given_for_and_to_no_other(asked, s
         plan = assigned(NAMES, asked, words, environ)
     except ConfigError:
         return
-    assert set(plan) == set(asked or [name for name, _ in sources if name] or {"TAP_A_URL": "tap-a", "TARGET_C_URL": "target-c"}[n] for n in ()) or plan
+    in_environment = {"TAP_A_URL": "tap-a", "TARGET_C_URL": "target-c"}
+    configured = [name for name, _ in sources if name] or [
+        in_environment[name] for name in environ if name in in_environment
+    ]
+    assert set(plan) == set(asked or configured)
     for plugin, files in plan.items():
         named = [file for name, file in sources if name == plugin or (not name and len(asked) == 1)]
         assert files == (named or ["ENV"])
@@ -177,15 +185,26 @@ def test_settings_are_read_resolved_and_checked_as_the_plugin_does_it(tmp_path, 
 
 
 def test_missing_settings_tell_where_settings_come_from(tmp_path):
-    with pytest.raises(ConfigError, match=r"'address' is a required property\. Give .* --config FILE, or .* TAP_WELL_…"):
+    with pytest.raises(
+        ConfigError, match=r"'address' is a required property\. Give .* --config FILE, or .* TAP_WELL_…"
+    ):
         settings_of(TapWell)
     file = tmp_path / "config.json"
     file.write_text('{"limit": "many"}')
-    with pytest.raises(ConfigError, match=r"tap-well is configured wrongly: .*'many' is not of type .*config\['limit'\]"):
+    with pytest.raises(
+        ConfigError, match=r"tap-well is configured wrongly: .*'many' is not of type .*config\['limit'\]"
+    ):
         settings_of(TapWell, [str(file)])
 
 
-def test_settings_start_nothing(tmp_path, monkeypatch):
+def test_reading_settings_takes_over_no_signal(monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("TAP_WELL_ADDRESS", "https://d")
+    assert settings_of(TapWell)["address"] == "https://d"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_reference_that_leads_nowhere_is_named(monkeypatch):
     monkeypatch.setenv("TAP_WELL_ADDRESS", "env:NO_SUCH_VARIABLE")
     with pytest.raises(ConfigError, match="NO_SUCH_VARIABLE, which is not set"):
         settings_of(TapWell)

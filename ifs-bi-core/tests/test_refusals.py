@@ -159,6 +159,15 @@ def test_a_letter_tells_that_the_destination_holds_something_newer(run, letters)
     assert row.note == "1 rows were older than what the destination holds, and left aside"
 
 
+def test_a_replayed_row_that_a_stream_map_leaves_out_is_answered(run, letters):
+    run(SCHEMA, record(1), record(2), unfit={1, 2})
+    maps = {"orders": {"__filter__": "record['id'] > 1"}}
+    code, delivered = run(*replayed(letters), config={"stream_maps": maps})
+    assert (code, delivered) == (ExitCode.DONE, [2])
+    (letter,) = letters.letters(State.DONE)
+    assert [row.note for row in letters.details(letter.id)] == ["a stream map leaves it out", None]
+
+
 @pytest.mark.parametrize("why", ["unfit", "refused"])
 def test_the_letter_of_another_destination_is_given_back(run, letters, why):
     theirs = foreign(letters, 1, 2)

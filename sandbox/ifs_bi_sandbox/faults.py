@@ -126,6 +126,49 @@ PRESETS: dict[str, Fault] = {
         code="MI_MODIFIED_ERROR",
         message="The metadata has been modified. Repeat the request.",
     ),
+    "database_error": Fault(
+        "ifs",
+        "status",
+        status=500,
+        code="DATABASE_ERROR",
+        message="ORA-20110: PurchaseOrder.FAILED: The query could not be completed.",
+    ),
+    "forbidden": Fault(
+        "ifs", "status", times=None, status=403, code="SE_UNAUTHORIZED", message="Insufficient privileges."
+    ),
+    "not_found": Fault(
+        "ifs", "status", times=None, status=404, code="ODP_RESOURCE_NOTFOUND", message="Resource not found."
+    ),
+    "not_implemented": Fault(
+        "ifs", "status", times=None, status=501, code="ODP_NOT_IMPLEMENTED", message="Not implemented."
+    ),
+    "gateway_unauthorized": Fault(
+        "ifs",
+        "status",
+        times=None,
+        status=401,
+        message='{ "statusCode": 401, "message": "Access denied due to missing subscription key." }',
+        headers={"Content-Type": "application/json"},
+    ),
+    "gateway_error": Fault(
+        "ifs",
+        "status",
+        status=502,
+        message="<html><head><title>502 Bad Gateway</title></head></html>",
+        headers={"Content-Type": "text/html"},
+    ),
+    "gateway_timeout": Fault("ifs", "status", status=504),
+    "sign_in_page": Fault(
+        "ifs",
+        "status",
+        times=None,
+        status=200,
+        message="<!DOCTYPE html>\n<html><title>Sign in</title></html>",
+        headers={"Content-Type": "text/html"},
+    ),
+    "sign_in_redirect": Fault(
+        "ifs", "status", times=None, status=302, headers={"Location": "https://login.example.com/authorize?state=x"}
+    ),
     "reset": Fault("ifs", "reset"),
     "reset_mid_body": Fault("ifs", "reset_mid_body"),
     "truncated_body": Fault("ifs", "truncate"),

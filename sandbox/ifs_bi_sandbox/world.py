@@ -44,6 +44,11 @@ class Switches:
     inactive_entity_services: list[str] = field(default_factory=list)  # these answer 404 until activated
     missing_projections: list[str] = field(default_factory=list)  # these answer 404: the tenant doesn't have them
     forbidden_projections: list[str] = field(default_factory=list)  # these answer 403: no grant for the service user
+    rows_per_second: int = 0  # how fast rows are found; a query that would take too long answers 504; 0: no time
+    refuse_exact: int = 0  # 400, 406 or 415: what answers IEEE754Compatible=true; 0: it is accepted
+    numbered_sets: list[str] = field(
+        default_factory=list
+    )  # a create without the last part of its key gets the next number
     unstable_order: bool = False  # True: without $orderby, two pages of one set may come in two orders
     # Microsoft's token service and Power BI
     tenant_id: str = "11111111-2222-3333-4444-555555555555"

@@ -236,8 +236,28 @@ def test_every_preset_of_the_documents_is_there() -> None:
         ("status", 503, None),
         ("status", 504, "ODP_OPERATION_TIMEOUT"),
         ("status", 500, "MI_MODIFIED_ERROR"),
+        ("status", 500, "DATABASE_ERROR"),
+        ("status", 403, "SE_UNAUTHORIZED"),
+        ("status", 404, "ODP_RESOURCE_NOTFOUND"),
+        ("status", 501, "ODP_NOT_IMPLEMENTED"),
+        ("status", 401, None),
+        ("status", 502, None),
+        ("status", 504, None),
+        ("status", 200, None),
+        ("status", 302, None),
         ("reset_mid_body", None, None),
         ("truncate", None, None),
         ("revoke_tokens", None, None),
         ("slow", None, None),
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "body"), [("sign_in_page", b"<!DOCTYPE html>"), ("gateway_error", b"<html>"), ("gateway_timeout", b"")]
+)
+def test_what_stands_before_the_service_does_not_speak_json(service: Service, name: str, body: bytes) -> None:
+    service.world.faults.append(preset(name))
+    response = service.get()
+    assert response.status_code == PRESETS[name].status
+    assert response.content.startswith(body)
+    assert response.headers.get("Content-Type") == ("text/html" if body else None)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tap_ifs_cloud.client import IfsCloud
     from tap_ifs_cloud.metadata import Metadata
+    from tap_ifs_cloud.metadata_cache import Document
     from tap_ifs_cloud.offer import Offer
 
 _config = click.option(
@@ -119,10 +120,15 @@ def _metadata(
     service = service_of(config, projection, *place)
     if refresh:
         cache.forget(service)
-    try:
-        return cache.metadata(service, metadata_of(cloud, service))
-    except ContractBrokenError as error:
-        raise _explained(error, cloud, config, projection, place) from None
+    ask = metadata_of(cloud, service)
+
+    def fetch(etag: str | None) -> Document | None:
+        try:
+            return ask(etag)
+        except ContractBrokenError as error:
+            raise _explained(error, cloud, config, projection, place) from None
+
+    return cache.metadata(service, fetch)
 
 
 def _explained(

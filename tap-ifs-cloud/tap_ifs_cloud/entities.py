@@ -40,6 +40,7 @@ class Entity:
         filter: an OData filter that every request carries.
         select: properties to read; empty: all.
         expand: single-valued references to read along, as objects.
+        delete_guard_percent: instead of the setting of that name.
         sure: how sure the names are.
     """
 
@@ -55,6 +56,7 @@ class Entity:
     filter: str | None = None
     select: tuple[str, ...] = ()
     expand: tuple[str, ...] = ()
+    delete_guard_percent: float | None = None
     sure: Sureness = "configured"
 
     @property
@@ -99,7 +101,16 @@ BUILT_IN: tuple[Entity, ...] = (
     Entity("code_parts", **_service("AccountingCodePart", company="Company"), sure="guessed"),
     Entity("code_part_values", **_service("AccountingCodePartValue", company="Company"), sure="guessed"),
     # Two stages of one thing: "Update GL" moves a voucher's rows from the hold table to the general ledger.
-    Entity("vouchers", "VoucherRowsAnalysis", "VoucherRowSet", key=_VOUCHER_ROW, company="Company", sure="seen"),
+    # So it is no surprise that most of the rows in hold are gone from one day to the next.
+    Entity(
+        "vouchers",
+        "VoucherRowsAnalysis",
+        "VoucherRowSet",
+        key=_VOUCHER_ROW,
+        company="Company",
+        delete_guard_percent=100,
+        sure="seen",
+    ),
     Entity(
         "gl_voucher_rows",
         **_service("GenLedVoucherRow", key=_VOUCHER_ROW, modified="Rowversion", company="Company"),

@@ -52,12 +52,13 @@ def gone_records(reading: Reading, line: Line, at: datetime) -> Iterator[dict[st
         at: when the look at the keys began.
     """
     missing = line.missing()
+    own = reading.source.entity.delete_guard_percent
     reason = objection(
         reading.name,
         known=line.count(),
         seen=line.seen(),
         gone=missing.count,
-        guard_percent=float(reading.config["delete_guard_percent"]),
+        guard_percent=float(reading.config["delete_guard_percent"] if own is None else own),
     )
     if reason:
         reading.log.warning("%s", reason)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -79,10 +78,18 @@ def _item(offer: Offer, stream: str) -> str:
 
 
 def _value(value: Any) -> str:
-    """A text or a list of texts in YAML's flow style. JSON's double-quoted texts are YAML's too."""
+    """A text or a list of texts in YAML's flow style."""
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
-    return value if _PLAIN.fullmatch(value) and value.lower() not in _NOT_A_TEXT else json.dumps(value)
+    if _PLAIN.fullmatch(value) and value.lower() not in _NOT_A_TEXT:
+        return str(value)
+    return '"' + "".join(map(_letter, value)) + '"'
+
+
+def _letter(letter: str) -> str:
+    if letter in '"\\':
+        return f"\\{letter}"
+    return letter if letter.isascii() and letter.isprintable() else f"\\U{ord(letter):08x}"
 
 
 def _listed(title: str, values: Iterable[str], indent: int = 2) -> str:

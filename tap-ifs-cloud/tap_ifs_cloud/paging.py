@@ -67,8 +67,6 @@ class Walk:
         page: how many pages were received.
     """
 
-    capped_at: int | None = None  # said by `news` now
-
     def __init__(
         self,
         stream: str,
@@ -169,11 +167,11 @@ class Walk:
         return new
 
     def fall_back(self) -> bool:
-        """Go on in another way, where the server refuses the page that was asked for; False where there is none.
+        """Go on in another way, where the server refuses the page that was asked for; False where there is none, or one is set.
 
         A keyset filter that is refused is done without by counting rows; ``$skip`` by links, if the server sends them.
         """
-        if self.ask is None or self.ask.link:
+        if self.ask is None or self.ask.link or not self._may_choose:
             return False
         if self._mode == "keyset" and self.ask.filter != self._base_filter:
             self._count("it refuses filters on what it is ordered by")

@@ -130,13 +130,19 @@ class _System:
         name = "Allowed Companies"
         try:
             found = self._set(self._entities[_COMPANIES])
-            prop = found.entity_type.properties[found.entity.company or found.key[0]]
+            company = found.entity.company
+            column = company if company in found.entity_type.properties else found.key[0]
             key = tuple(found.entity_type.properties[each] for each in found.key)
             rows = all_rows(
-                self._cloud, found.service, found.entity.entity_set, key, self._config["page_size"], found.key
+                self._cloud,
+                found.service,
+                found.entity.entity_set,
+                key,
+                self._config["page_size"],
+                {*found.key, column},
             )
-            visible = sorted({str(row[prop.name]) for row in rows if row.get(prop.name) is not None})
-        except (ContractBrokenError, KeyError) as error:
+            visible = sorted({str(row[column]) for row in rows if row.get(column) is not None})
+        except ContractBrokenError as error:
             sentence = f"Which companies the user may see is not known, since CompanySet can't be read. {error}"
             return Check(name, sentence, Status.NOTICE)
         wanted = [str(company) for company in self._config.get("companies") or ()]
@@ -185,7 +191,7 @@ class _System:
                 known = self._set(self._entities[name])
                 size = self._config["page_size"]
                 found.append(page_limits(self._cloud, known.service, known.entity.entity_set, known.key, size))
-            except (ContractBrokenError, KeyError):
+            except ContractBrokenError:
                 continue
             if found[-1].is_certain:
                 break

@@ -28,6 +28,7 @@ _NAME = "Name"
 _PAGE = 5_000
 _TECHNICAL = frozenset({"luname", "keyref", "Objgrants"})
 _NEAR = 5  # names that a suggestion holds
+_SHORTEST_PART = 3  # letters that say something about a name
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def near(name: str, names: Iterable[str]) -> list[str]:
     known = {one.casefold(): one for one in names}
     typed = name.casefold()
     alike = get_close_matches(typed, known, n=_NEAR, cutoff=0.7)
-    holding = sorted((one for one in known if typed and (typed in one or one in typed)), key=len)
+    holding = sorted((one for one in known if _holds(typed, one) or _holds(one, typed)), key=len)
     return [known[one] for one in dict.fromkeys([*alike, *holding])][:_NEAR]
 
 
@@ -131,6 +132,10 @@ def one_line(value: Any) -> str:
     """A text of the tenant's on one line, without what moves a terminal's cursor; empty for None."""
     text = " ".join(str(value).split()) if value is not None else ""
     return "".join(letter for letter in text if letter.isprintable())
+
+
+def _holds(part: str, whole: str) -> bool:
+    return len(part) >= _SHORTEST_PART and part in whole
 
 
 def _texts(columns: Mapping[str, Any]) -> str:

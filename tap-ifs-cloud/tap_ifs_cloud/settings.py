@@ -31,6 +31,11 @@ _ENTITY = th.ObjectType(
     th.Property("filter", th.StringType, description="OData filter that every request carries"),
     th.Property("select", th.ArrayType(th.StringType), description="Properties to read; default: all"),
     th.Property("expand", th.ArrayType(th.StringType), description="Single-valued references to read along"),
+    th.Property(
+        "delete_guard_percent",
+        th.NumberType(minimum=0, maximum=100),
+        description="Instead of the setting of that name, for a set whose rows come and go",
+    ),
 )
 
 SETTINGS = th.PropertiesList(
@@ -109,8 +114,8 @@ SETTINGS = th.PropertiesList(
         "delete_guard_percent",
         th.NumberType(minimum=0, maximum=100),
         default=50,
-        description="If more than this part of a stream's rows is not there any more, none is taken for gone: the service user may "
-        "have lost a right",
+        description="If more than this part of a stream's rows is not there any more, none is taken for gone: the service user "
+        "may have lost a right",
     ),
     th.Property(
         "request_timeout_seconds",

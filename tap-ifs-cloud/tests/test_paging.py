@@ -182,6 +182,13 @@ def test_a_refused_first_page_is_no_matter_of_paging():
     assert not Walk("s", (KEY,), "", 2).fall_back()
 
 
+def test_a_way_of_paging_that_was_set_is_not_left():
+    walk = Walk("s", (KEY,), "", 2, "keyset")
+    walk.received(rows(1, 2), None)
+    assert not walk.fall_back()
+    assert walk.ask == Ask(2, "k gt 2")
+
+
 def test_a_set_that_sorts_by_a_language_is_counted():
     walk = Walk("s", (TEXT,), "", 3)
     walk.received(rows("a", "A", "b"), None)
@@ -199,7 +206,9 @@ def test_a_set_that_turns_out_to_sort_by_a_language_behind_a_filter_is_counted_f
     assert walk.ask == Ask(2)
 
 
-@pytest.mark.parametrize(("mode", "onward"), [("keyset", Ask(500, "k gt 1000")), ("skip", Ask(500, skip=999, overlaps=True))])
+@pytest.mark.parametrize(
+    ("mode", "onward"), [("keyset", Ask(500, "k gt 1000")), ("skip", Ask(500, skip=999, overlaps=True))]
+)
 def test_a_page_that_is_too_slow_is_halved_and_stays_so(mode, onward):
     walk = Walk("s", (KEY,), "", 1000, mode)
     walk.received(rows(*range(1, 1001)), None)

@@ -33,9 +33,7 @@ class TargetLookerWarehouse(OrderedTarget):
         check_address(self.config["warehouse_url"])
         self.runs: dict[str, StreamRun] = {}
         """What the run knows of each stream."""
-        self.confirms_at_end = self.config["load_method"] == "overwrite"
-        self.holds_state = self.config["load_method"] == "overwrite"
-        """Whether STATE stands for something that is only done at the end of the run."""
+        self.confirms_at_end = self.holds_state = self.config["load_method"] == "overwrite"
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         """Tells the time, in UTC."""
 
@@ -69,11 +67,6 @@ class TargetLookerWarehouse(OrderedTarget):
         """Give the warehouse back, if it was opened; after an error the end of the process does."""
         if "warehouse" in vars(self):
             self.warehouse.close()
-
-    def _handle_max_record_age(self) -> None:
-        """Write STATE now and then, where all that it stands for is done."""
-        if not self.holds_state:
-            super()._handle_max_record_age()
 
 
 def main() -> None:

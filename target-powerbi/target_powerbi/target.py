@@ -93,9 +93,6 @@ class TargetPowerBI(OrderedTarget):
         finally:
             self.close()
 
-    def _handle_max_record_age(self) -> None:
-        """No STATE in the middle of a run, however old the rows are."""
-
 
 def main() -> None:
     """The command `target-powerbi`."""

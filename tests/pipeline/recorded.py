@@ -106,7 +106,7 @@ SECOND: list[dict[str, Any]] = [
     order(6, 7, 4),  # changed again, in another batch
     deleted(25, 4),  # new in this run, and gone
     PRICES_SCHEMA,
-    *(price(number, 10 - 3 * number) for number in range(3, 6)),  # the last two are less than nothing
+    *(price(number, 16 - 3 * number) for number in (5, 6, 7)),  # all new, and the last two less than nothing
     {"type": "ACTIVATE_VERSION", "stream": "sites", "version": 2},
     state("second"),
 ]

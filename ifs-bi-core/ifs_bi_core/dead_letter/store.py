@@ -135,6 +135,16 @@ class DeadLetters:
         ]
         return sorted(found, key=lambda one: (one.at, one.id))
 
+    def letter(self, letter: str) -> Letter | None:
+        """One letter; None where it is not in this store.
+
+        Raises:
+            DamagedLetterError: it can't be read; the sentence names it.
+        """
+        with self._filing.locked(to_change=False):
+            found = self._filing.found(letter)
+            return found[1].letter(found[0]) if found else None
+
     def details(self, letter: str) -> tuple[DeadRow, ...]:
         """What the letter says of each of its rows, in their order; nothing for a letter that is not there."""
         with self._filing.locked(to_change=False):

@@ -119,13 +119,13 @@ class Batch:
         """
         return trail.read(self.file)
 
-    def pushing(self) -> None:
-        """Say that it is about to leave; on disk when this returns.
+    def pushing(self, positions: Iterable[int] | None = None) -> None:
+        """Say that the rows at these positions are about to leave (None: all); on disk when this returns.
 
         Raises:
             LedgerError: it can't be said, so nothing may be sent.
         """
-        self._happened(State.PUSHING, durable=True)
+        self._happened(State.PUSHING, positions=positions, durable=True)
 
     def acknowledged(self, positions: Iterable[int] | None = None, *, note: str | None = None) -> None:
         """Say that the destination has confirmed the rows at these positions; None: all that have no final word yet.

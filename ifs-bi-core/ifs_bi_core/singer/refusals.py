@@ -72,8 +72,8 @@ class Refusals:
         if mark is None:
             return None
         if mark.letter not in self._ours:
-            found = self._letters.letters(letter=mark.letter)
-            self._ours[mark.letter] = any(letter.destination == self._destination for letter in found)
+            found = self._letters.letter(mark.letter)
+            self._ours[mark.letter] = found is not None and found.destination == self._destination
         return mark if self._ours[mark.letter] else None
 
     def announce(self, stream: str, schema: bytes) -> None:

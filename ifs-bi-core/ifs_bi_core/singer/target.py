@@ -48,6 +48,8 @@ class OrderedTarget(Plugin, Target):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.max_parallelism = 1  # sinks of one target share one connection
+        self.holds_state = self.confirms_at_end
+        """Whether a STATE would stand for something that is only done at the end of the run."""
         self._pushed: list[Pushed] = []
         self._progress: dict[str, Progress] = {}
 
@@ -174,17 +176,26 @@ class OrderedTarget(Plugin, Target):
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         self._assert_line_requires(message_dict, requires={"stream", "record"})
+        taken = False
         for stream_map in self._stream_maps(message_dict["stream"]):
             row = stream_map.transform(dict(message_dict["record"]))
             if row is None:  # filtered out by the map
                 continue
+            taken = True
             sink = self.get_sink(stream_map.stream_alias)
             if not isinstance(sink, RowSink):
                 raise TypeError(f"{type(sink).__name__} is no RowSink")
             sink.accept(row, message_dict)
             if sink.is_full:
                 self.drain_one(sink)
+        if not taken and (mark := self.refusals.mark_of(message_dict)):
+            self.refusals.answered([mark], "a stream map leaves it out")
         self._handle_max_record_age()
+
+    def _handle_max_record_age(self) -> None:
+        """Write STATE now and then, where all that it stands for is done."""
+        if not self.holds_state:
+            super()._handle_max_record_age()
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
         self._assert_line_requires(message_dict, requires={"stream", "version"})

@@ -20,7 +20,9 @@ ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "SE_UNAUTHORIZED": (403, "Insufficient privileges."),  # documented
     "ODP_RESOURCE_NOTFOUND": (404, "Resource not found."),  # documented
     "ODP_METHOD_NOT_ALLOWED": (405, "The method is not allowed on this resource."),  # documented status, plausible code
+    "ODP_NOT_ACCEPTABLE": (406, "The requested representation is not available."),  # plausible
     "ODP_PRECONDITION_FAILED": (412, "The object has been modified by another user."),  # plausible
+    "ODP_UNSUPPORTED_MEDIA_TYPE": (415, "The media type is not supported."),  # plausible
     "ODP_MISSING_PRECONDITION": (428, "The request needs an If-Match header."),  # documented code
     "ODP_TOO_MANY_REQUESTS": (429, "Too many requests."),  # plausible
     "MI_MODIFIED_ERROR": (500, "The metadata has been modified. Repeat the request."),  # documented code

@@ -1,12 +1,15 @@
-"""The request limit: so many in any 60 seconds."""
+"""The limits of a tenant: so many requests in any 60 seconds, and so many seconds for a query."""
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import deque
 from typing import Final
 
 WINDOW: Final = 60.0  # seconds
+QUERY_SECONDS: Final = {"main": 300, "int": 600, "b2b": 300}
+"""By endpoint: how long a query may take. IFS documents 5 minutes, and 10 for ``/int``, which are the most there too."""
 
 
 class RequestLimit:
@@ -25,3 +28,10 @@ class RequestLimit:
                 return False
             self._times.append(now)
             return True
+
+
+def query_seconds(endpoint: str, prefer: str) -> int:
+    """The seconds that a query gets: those of ``Prefer: wait=…``, but never more than the endpoint allows."""
+    most = QUERY_SECONDS.get(endpoint, QUERY_SECONDS["main"])
+    asked = re.search(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])", prefer, re.ASCII)
+    return min(int(asked[1]), most) if asked else most

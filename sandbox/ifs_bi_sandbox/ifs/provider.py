@@ -54,7 +54,8 @@ class Provider:
                 return Reading(switches, reach, connection, call, root, next(self._reads)).answer(tuple(path))
         with self._store.writing() as connection:
             resource = reach.find(tuple(path), connection)
-            return Writing(self._writer, reach, connection, call, root).answer(resource)
+            numbered = frozenset(switches.numbered_sets)
+            return Writing(self._writer, reach, connection, call, root, numbered).answer(resource)
 
     def _service(self, place: tuple[str, str], head: Segment) -> Service:
         """The service that the path's first segment names, if the tenant has it and lets us in."""

@@ -12,6 +12,7 @@ from ifs_bi_sandbox.ifs.errors import OdpError, bad_request, not_implemented
 from ifs_bi_sandbox.ifs.exchange import EXACT_JSON, JSON, Answer, Call, context, entity_answer
 from ifs_bi_sandbox.ifs.filter import Condition, Refusals, condition
 from ifs_bi_sandbox.ifs.layout import Layout, quoted
+from ifs_bi_sandbox.ifs.limits import query_seconds
 from ifs_bi_sandbox.ifs.paging import next_link, window
 from ifs_bi_sandbox.ifs.path import Segment
 from ifs_bi_sandbox.ifs.query import OF_A_COLLECTION, OF_A_COUNT, OF_AN_ENTITY, Query, is_exact, parse
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from ifs_bi_sandbox.ifs.resource import Reach, Resource
     from ifs_bi_sandbox.world import Switches
+
+
+_NOT_EXACT = {400: "ODP_BAD_REQUEST", 406: "ODP_NOT_ACCEPTABLE", 415: "ODP_UNSUPPORTED_MEDIA_TYPE"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Reading:
         rows_window = window(query, self.switches)
         selection = replace(selection, limit=rows_window.limit, offset=rows_window.offset)
         rows, count = selection.json(self.connection)
+        self._refuse_slow(count)
         envelope: dict[str, Any] = {"@odata.context": context(self.root, resource, query)}
         if query.count:
             total = selection.count(self.connection)
@@ -74,6 +79,13 @@ class Reading:
             parts += [b',"@odata.nextLink":', orjson.dumps(link)]
         return Answer(200, b"".join([*parts, b"}"]), {"Content-Type": EXACT_JSON if selection.exact else JSON})
 
+    def _refuse_slow(self, rows: int) -> None:
+        """Raise the error of a query that finds its rows too late."""
+        seconds = query_seconds(self.call.place[0], self.call.headers.get("prefer", ""))
+        if self.switches.rows_per_second and rows > seconds * self.switches.rows_per_second:
+            message = f"Operation did not complete in the expected time ({seconds} seconds)."
+            raise OdpError("ODP_OPERATION_TIMEOUT", message)
+
     def _entity(self, resource: Resource) -> Answer:
         query = parse(self.call.query, OF_AN_ENTITY, resource.layout)
         selection = self._selection(resource, query)
@@ -90,6 +102,9 @@ class Reading:
     def _selection(self, resource: Resource, query: Query) -> Selection:
         """What the query selects of the resource; raises what this tenant refuses."""
         layout, switches = resource.layout, self.switches
+        exact = query.exact or is_exact(self.call.headers.get("accept", ""))
+        if exact and switches.refuse_exact:
+            raise OdpError(_NOT_EXACT[switches.refuse_exact], "IEEE754Compatible is not supported.")
         for refused, asked, option in (
             (switches.refuse_select, query.selected is not None, "$select"),
             (switches.refuse_count, query.count, "$count"),
@@ -113,7 +128,7 @@ class Reading:
             where=tuple(where),
             order=self._order(layout, query, single=resource.single),
             expanded=tuple(self.reach.expanded(expansion, f"r{place}") for place, expansion in enumerate(query.expand)),
-            exact=query.exact or is_exact(self.call.headers.get("accept", "")),
+            exact=exact,
             with_etag=layout.entity_set.has_etag and (query.select is None or switches.etag_with_select),
         )
 

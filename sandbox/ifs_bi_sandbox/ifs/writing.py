@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Writing:
-    """One request that changes rows."""
+    """One request that changes rows; ``numbered`` are the entity sets whose new rows IFS gives a number."""
 
     writer: Writer
     reach: Reach
     connection: sqlite3.Connection
     call: Call
     root: str
+    numbered: frozenset[str] = frozenset()
 
     def answer(self, resource: Resource) -> Answer:
         """Create, change or delete a row, or run an action on it."""
@@ -58,11 +59,27 @@ class Writing:
         company = layout.entity_set.company
         if company and self.reach.companies is not None and values.get(company) not in self.reach.companies:
             raise OdpError("SE_UNAUTHORIZED")
+        if layout.name in self.numbered:
+            values = self._with_number(layout, values)
         self.writer.insert(self.connection, layout, values)
         where = tuple(Condition(f"m.{quoted(name)} = ?", (values[name],)) for name in layout.entity_set.key)
         key = ",".join(f"{fact.name}={key_literal(layout, fact, values[fact.name])}" for fact in layout.key)
         answer = self._entity(Resource(layout, where, single=True, path=layout.name))
         return replace(answer, status=201, headers={**answer.headers, "Location": f"{self.root}{layout.name}({key})"})
+
+    def _with_number(self, layout: Layout, values: dict[str, Any]) -> dict[str, Any]:
+        """The values with the next number as the last part of the key, unless it was given."""
+        *others, last = layout.key
+        if last.name in values:
+            return values
+        column = quoted(last.name)
+        same = " AND ".join(f"{quoted(fact.name)} = ?" for fact in others) or "1"
+        highest = self.connection.execute(
+            f"SELECT max(CAST({column} AS INTEGER)) FROM {layout.table} WHERE {same}",  # noqa: S608 - names are facts, values are bound
+            tuple(values.get(fact.name) for fact in others),
+        ).fetchone()[0]
+        number = (highest or 0) + 1
+        return {**values, last.name: str(number) if last.type == "String" else number}
 
     def _change(self, resource: Resource, values: Mapping[str, Any]) -> Answer:
         where = self._guarded(resource)

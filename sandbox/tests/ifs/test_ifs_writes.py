@@ -149,6 +149,17 @@ def test_a_row_that_exists_or_lacks_a_value_is_not_created(tenant: Tenant, body:
     assert answer.json()["error"]["message"].startswith("ORA-")
 
 
+def test_a_numbered_set_gives_a_new_row_the_next_number(tenant: Tenant) -> None:
+    without = {name: value for name, value in NEW.items() if name != "OrderNo"}
+    assert change(tenant, "POST", ORDERS, without).status_code == 400
+    tenant.world.switches.numbered_sets = ["PurchaseOrderSet"]
+    first, second = (change(tenant, "POST", ORDERS, without) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert int(second.json()["OrderNo"]) == int(first.json()["OrderNo"]) + 1
+    assert first.headers["Location"].endswith(f"(OrderNo='{first.json()['OrderNo']}')")
+    assert change(tenant, "POST", ORDERS, NEW).json()["OrderNo"] == "N/1"
+
+
 def test_rows_of_other_companies_cannot_be_written(tenant: Tenant) -> None:
     tenant.world.switches.allowed_companies = ["20"]
     assert change(tenant, "PATCH", P1, {}, "*").status_code == 404

@@ -14,7 +14,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ifs_bi_core.errors import ConfigError, ExitCode, IfsBiError
 from ifs_bi_core.ledger.keys import key_text
@@ -47,7 +47,7 @@ _CUT_OFF_SENDING = "The run was cut off while it was sent, and never learned wha
 _SENT_NOTHING = "Nothing was sent, so it comes again with the next run."
 _OPEN = frozenset({State.WRITTEN, State.PUSHING})
 
-CarryOut = "Callable[[Operation, bool, Callable[[], None]], Result]"
+CarryOut: TypeAlias = "Callable[[Operation, bool, Callable[[], None]], Result]"
 """Carries out an operation; the second says whether it may have been sent before, the third is called before it is sent."""
 
 
@@ -221,7 +221,7 @@ class Operations:
 
     def _put_aside(self, place: _Place, result: Result) -> None:
         """To the dead letters; they are on disk before the ledger says so."""
-        reason = f"{place.operation.words}: {result.outcome}. {result.reason or ''}".strip()
+        reason = f"{result.outcome}: {result.reason}"
         self._refusals.refuse_of_batch(STREAM, place.batch.id, [(place.key, place.line)], reason)
         if result.outcome is Outcome.UNKNOWN:
             place.batch.unknown(reason, [place.position])

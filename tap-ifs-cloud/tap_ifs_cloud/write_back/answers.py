@@ -70,7 +70,9 @@ _MEANINGS: Final[Mapping[tuple[int, str | None], tuple[Meaning, str]]] = {
 }
 _OTHER_REFUSAL = (Meaning.REFUSED, "Correct the operation, then give it again.")
 _IN_DOUBT = (Meaning.DOUBT, "")
-_LOCK_TEXT = "FND_LOCKED"  # DATABASE_ERROR … FND_LOCKED: The update could not be performed since the … is currently locked.
+_LOCK_TEXT = (
+    "FND_LOCKED"  # DATABASE_ERROR … FND_LOCKED: The update could not be performed since the … is currently locked.
+)
 _CLIENT_ERRORS = range(400, 500)
 _UNAVAILABLE = 503
 

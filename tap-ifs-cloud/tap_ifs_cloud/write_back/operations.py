@@ -9,15 +9,17 @@ The RECORD lines of a replay are operations too: ``ifs-bi replay --stream write-
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from ifs_bi_core.errors import ConfigError
 from ifs_bi_core.singer.lines import decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 STREAM: Final = "write-back"
 """The stream of operations: in the ledger and in the dead letters."""

@@ -1,4 +1,4 @@
-"""What an operation is about: an entity set with its key and types, URLs of its records, and values compared and written: pure."""
+"""What an operation is about: an entity set, the URLs of its records, and their values compared and written: pure."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ class Resource:
         names = [prop.name for prop in self.key]
         if sorted(names) != sorted(key):
             raise RowRejectedError(f"The key of {self.name} is {', '.join(names)}; {', '.join(key)} was given.")
-        parts = [f"{prop.name}={quote(literal(self.value(prop.name, key[prop.name]), prop), safe='')}" for prop in self.key]
+        parts = [
+            f"{prop.name}={quote(literal(self.value(prop.name, key[prop.name]), prop), safe='')}" for prop in self.key
+        ]
         return f"{self.url}({','.join(parts)})"
 
     def action_url(self, key: Mapping[str, Any], action: str) -> str:
@@ -87,13 +89,9 @@ class Resource:
         return f"{self.record_url(key)}/{quote(name)}"
 
     def known_key(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The key of a record that is to be created; None where IFS Cloud makes a part of it."""
+        """The key among values or in a row; None where a part of it is missing, which IFS Cloud makes then."""
         found = {prop.name: values.get(prop.name) for prop in self.key}
         return None if None in found.values() else found
-
-    def key_of(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The key that an answer shows."""
-        return self.known_key(row)
 
     def checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values in the form in which they are compared and written, by property.
@@ -122,10 +120,6 @@ class Resource:
     def differing(self, values: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
         """The names of those values (of `checked`) that a row as IFS Cloud sends it does not hold."""
         return [name for name, value in values.items() if not self._holds(name, value, row)]
-
-    def touched(self, names: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-        """Which of these properties are not as they were."""
-        return [name for name in names if before.get(name) != after.get(name)]
 
     def _holds(self, name: str, value: Any, row: Mapping[str, Any]) -> bool:
         if name not in row:

@@ -268,7 +268,7 @@ def carry_out(writer: Writer, operation: Operation, *, before: bool, about_to_se
             step = decide(task, view)
             if isinstance(step, Result):
                 row = view.last.row if view.last else None
-                return replace(step, key=task.resource.key_of(row)) if row and not operation.key else step
+                return replace(step, key=task.resource.known_key(row)) if row and not operation.key else step
             if not view.sendings:
                 about_to_send()
             view = _after_sending(writer, task, view, step)

@@ -53,7 +53,7 @@ class Task:
             version = operation.version and fixed_width(operation.version)
         except ValueError:
             raise RowRejectedError("Its version is no timestamp. Give the _ifs_row_version of the record.") from None
-        return cls(operation, resource, values, key and resource.record_url(key), version)
+        return cls(operation, resource, values, resource.record_url(key) if key else None, version)
 
     @property
     def kind(self) -> Kind:
