@@ -55,6 +55,11 @@ class Redactor:
         return _TOKEN_SHAPES[2].sub(rf"\1\2{REPLACEMENT}", text)
 
 
+def shown(text: str, length: int, redactor: Redactor | None = None) -> str:
+    """The beginning of a text from outside, for an error: secrets are taken out first, since nobody knows the half of one."""
+    return (redactor or REDACTOR).redact(text)[:length]
+
+
 def forms(secret: str) -> set[str]:
     """The ways in which ``secret`` stands in text: plain, URL-encoded, base64 (both alphabets) and escaped in JSON."""
     raw = secret.encode("utf-8", "surrogatepass")

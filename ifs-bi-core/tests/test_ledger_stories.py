@@ -223,13 +223,15 @@ def test_a_run_is_forgotten_when_nothing_of_it_is_left(ledger, clock):
 def test_what_killed_processes_left_is_swept_after_a_day(ledger, clock):
     batch = pushed(ledger.begin_run("target", "1"), 1)
     stray, unfinished = batch.file.with_name("stray.parquet"), batch.file.with_name("x.parquet" + trail.TEMPORARY)
-    for file in (stray, unfinished, batch.file):
+    probe = ledger.state_dir / ".room-4711-0123abcd"
+    for file in (stray, unfinished, probe, batch.file):
         file.touch()
         os.utime(file, (clock().timestamp(), clock().timestamp()))
     assert prune(ledger).left_behind == 0
     clock.pass_by(days=1, seconds=1)
-    assert prune(ledger).left_behind == 2
+    assert prune(ledger).left_behind == 3
     assert list(batch.file.parent.iterdir()) == [batch.file]
+    assert not probe.exists()
 
 
 def test_pruning_that_is_stopped_leaves_the_old_file_or_the_new_one(ledger, clock, monkeypatch):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ifs_bi_core.errors import ContractBrokenError
+from ifs_bi_core.redaction import REDACTOR
 from ifs_bi_core.singer.lines import LineReader, LineWriter, decode, encode
 from singer_sdk.singerlib import RecordMessage, StateMessage
 
@@ -79,3 +80,11 @@ def test_a_record_waits_no_longer_than_a_second(monkeypatch):
     now[0] = 1.0
     writer.write_message(RecordMessage(stream="a", record={}))
     assert out.buffer.getvalue()
+
+
+def test_a_line_that_is_cut_in_its_error_does_not_show_the_half_of_a_secret():
+    REDACTOR.register("a-secret-of-forty-characters-0123456789ab")
+    line = b'{"x": "' + b"." * 60 + b"a-secret-of-forty-characters-0123456789ab"
+    with pytest.raises(ContractBrokenError) as broken:
+        LineReader().deserialize_json(line)
+    assert "a-secret" not in str(broken.value)

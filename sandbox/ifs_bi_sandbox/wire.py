@@ -123,14 +123,22 @@ class Wire:
             "authorization": any(name == b"authorization" for name, _ in scope["headers"]),
         }
 
+        begun: list[Message] = []
+
         async def logged(message: Message) -> None:
-            """Send a message; log the request before its last one, so that no client is faster than the log."""
+            """Send a message; log the request before its last one, so that no client is faster than the log.
+
+            The head goes out with the body: before an empty body it would be the whole answer to a client.
+            """
             if message["type"] == "http.response.start":
                 entry["status"] = message["status"]
-            else:
-                entry["response_bytes"] += len(message.get("body", b""))
-                if not message.get("more_body", False):
-                    self.world.requests.append(entry)
+                begun.append(message)
+                return
+            entry["response_bytes"] += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                self.world.requests.append(entry)
+            while begun:
+                await send(begun.pop())
             await send(message)
 
         again = _repeat(body, receive)

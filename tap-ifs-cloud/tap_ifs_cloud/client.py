@@ -19,7 +19,7 @@ from ifs_bi_core.http.tokens import TokenSource
 from ifs_bi_core.http.transport import transport
 
 from tap_ifs_cloud.odata import follow
-from tap_ifs_cloud.outcomes import RefusedError, Step, TooSlowError, failure, is_web_page, meaning_of, said
+from tap_ifs_cloud.outcomes import Step, TooSlowError, failure, is_web_page, meaning_of, said
 from tap_ifs_cloud.token import Client, token_fetcher
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ PLAIN_JSON = "application/json;odata.metadata=minimal"
 EXACT_JSON = f"{PLAIN_JSON};IEEE754Compatible=true"
 """Asks for decimals as text, so that no digit passes through a double on the server's side either."""
 
+_NOT_MODIFIED = 304
+_WISH_REFUSED = frozenset({400, 406, 415})
 _READINGS = 3
 _AT_ONCE = 2
 _GATEWAY_SECONDS = 30.0  # no gateway was seen that gives up sooner
@@ -130,13 +132,10 @@ class IfsCloud:
             TooSlowError: there was no answer in time, and ``may_shrink``.
             IfsBiError: as `tap_ifs_cloud.outcomes` says, where the answer is not 2xx, nor 304 to ``If-None-Match``.
         """
-        asked = {"Accept": accept, **self._headers, **(headers or {})}
-        send = self._send_unless_slow if may_shrink else self._send
-        response = send(Request("GET", url, headers=asked, operation=operation))
-        unchanged = response.status == requests.codes.not_modified and "If-None-Match" in asked
-        if unchanged or (response.ok and not is_web_page(response)):
+        response = self._ask(url, operation, accept, headers, may_shrink=may_shrink)
+        if response.status == _NOT_MODIFIED and "If-None-Match" in (headers or {}):
             return response
-        raise failure(response, operation)
+        return self._success(response, operation)
 
     def page(self, url: str, operation: str, *, may_shrink: bool = False) -> Page:
         """One page of an entity set.
@@ -161,7 +160,7 @@ class IfsCloud:
     def _json(self, url: str, operation: str, *, may_shrink: bool) -> Any:
         flaw: Exception | None = None
         for _ in range(_READINGS):  # an answer that a proxy cut off can be complete the next time
-            response = self._get_json(url, operation, may_shrink=may_shrink)
+            response = self._success(self._ask_for_json(url, operation, may_shrink=may_shrink), operation)
             try:
                 return _DECODER.decode(response.body)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -171,30 +170,38 @@ class IfsCloud:
             f"Check that base_url leads to IFS Cloud and not to a sign-in page, then run again."
         )
 
-    def _get_json(self, url: str, operation: str, *, may_shrink: bool) -> Response:
+    def _ask_for_json(self, url: str, operation: str, *, may_shrink: bool) -> Response:
         """The answer with exact decimals; where the system never gave one, it may refuse the very wish."""
 
-        def get(accept: str) -> Response:
-            return self.get(url, operation, accept=accept, headers=self._wait, may_shrink=may_shrink)
+        def ask(accept: str) -> Response:
+            return self._ask(url, operation, accept, self._wait, may_shrink=may_shrink)
 
         if self._exact is False:
-            return get(PLAIN_JSON)
-        try:
-            response = get(EXACT_JSON)
-        except RefusedError as refusal:
-            if self._exact:
-                raise
-            try:
-                response = get(PLAIN_JSON)
-            except RefusedError:
-                raise refusal from None  # it was not the wish
-            self._exact = False
-            self._tell_once(
-                "IFS Cloud refuses IEEE754Compatible: decimals come as JSON numbers, and keep the digits they have."
-            )
-        else:
+            return ask(PLAIN_JSON)
+        response = ask(EXACT_JSON)
+        if self._exact is None and response.status in _WISH_REFUSED:
+            plain = ask(PLAIN_JSON)
+            if plain.ok:
+                self._exact = False
+                self._tell_once(
+                    "IFS Cloud refuses IEEE754Compatible: decimals come as JSON numbers, and keep the digits they have."
+                )
+                return plain
+        if response.ok:
             self._exact = True
         return response
+
+    def _ask(
+        self, url: str, operation: str, accept: str, headers: Mapping[str, str] | None, *, may_shrink: bool
+    ) -> Response:
+        send = self._send_unless_slow if may_shrink else self._send
+        asked = {"Accept": accept, **self._headers, **(headers or {})}
+        return send(Request("GET", url, headers=asked, operation=operation))
+
+    def _success(self, response: Response, operation: str) -> Response:
+        if response.ok and not is_web_page(response):
+            return response
+        raise failure(response, operation)
 
     def _link(self, answer: Mapping[str, Any], url: str) -> str | None:
         link = answer.get("@odata.nextLink")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from tap_ifs_cloud.key_store import Line
+    from tap_ifs_cloud.delivered import Line
     from tap_ifs_cloud.reading import Reading
     from tap_ifs_cloud.versions import SecondsOver
 

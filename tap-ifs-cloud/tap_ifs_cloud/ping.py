@@ -139,7 +139,7 @@ class _System:
                 found.entity.entity_set,
                 key,
                 self._config["page_size"],
-                {*found.key, column},
+                dict.fromkeys((*found.key, column)),
             )
             visible = sorted({str(row[column]) for row in rows if row.get(column) is not None})
         except ContractBrokenError as error:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ifs_bi_core.ledger.keys import key_text
 
-from tap_ifs_cloud.key_store import Line
+from tap_ifs_cloud.delivered import Line
 from tap_ifs_cloud.learned import Learned
 from tap_ifs_cloud.odata import all_of, any_equal, collection_url
 from tap_ifs_cloud.outcomes import RefusedError, TooSlowError
@@ -47,7 +47,30 @@ class Destination(Protocol):
         """From here on, records belong to a reading of the entire set."""
 
     def complete_version(self, count: int, before: int) -> bool:
-        """All ``count`` rows were sent, where ``before`` were known: what was not sent is gone. False where that is not believed."""
+        """All ``count`` rows were sent, where ``before`` were known: what was not sent is gone.
+
+        Returns:
+            False where that is not believed.
+        """
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a reading tells of itself, and where it remembers.
+
+    Attributes:
+        log: the stream's.
+        progress: counts rows.
+        run: the run in the ledger, if it is kept.
+        key_store: the file of what was delivered; None for one that forgets.
+        clock: the present, aware.
+    """
+
+    log: logging.Logger
+    progress: Progress
+    run: Run | None = None
+    key_store: Path | None = None
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 class Reading:
@@ -59,11 +82,7 @@ class Reading:
         cloud: where it is read.
         destination: hears of entire sets.
         state: the stream's bookmark, as the run began with it.
-        log: the stream's.
-        progress: counts rows.
-        run: the run in the ledger, if it is kept.
-        key_store: the file of what was delivered; None for one that forgets.
-        clock: the present, aware.
+        surroundings: log, ledger, key store and clock.
 
     Attributes:
         keys: the keys of the set as texts.
@@ -77,24 +96,18 @@ class Reading:
         *,
         destination: Destination,
         state: dict[str, Any],
-        log: logging.Logger,
-        progress: Progress,
-        run: Run | None = None,
-        key_store: Path | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        surroundings: Surroundings,
     ) -> None:
         self.source = source
         self.name = source.entity.name
         self.config = config
         self.destination = destination
         self.state = state
-        self.log = log
-        self.clock = clock
+        self.log = surroundings.log
+        self.clock = surroundings.clock
         self.keys = Keys(self.name, source.key, source.modified.name if source.modified else None)
         self._cloud = cloud
-        self._progress = progress
-        self._run = run
-        self._key_store = key_store
+        self._around = surroundings
         self._page = 0
         self._select_works = False
         self._learned = Learned.from_state(state.get(LEARNED))
@@ -135,7 +148,7 @@ class Reading:
         """
         remembered = self.delivered
         token = remembered.get("generation") if remembered.get("query") == question else None
-        return Line(self._key_store, self.name, question, token)
+        return Line(self._around.key_store, self.name, question, token)
 
     @property
     def refuses_select(self) -> bool:
@@ -183,7 +196,7 @@ class Reading:
             rows = walk.received(page.rows, page.link)
             self._page += 1
             self._account_for(rows, url)
-            self._progress.add(len(rows), 1)
+            self._around.progress.add(len(rows), 1)
             for sentence in walk.news():
                 self.log.info("%s", sentence)
             yield rows
@@ -193,11 +206,12 @@ class Reading:
 
     def _account_for(self, rows: list[Row], url: str) -> None:
         """Tell the ledger of a page and of the rows in it that are new."""
-        if self._run is None:
+        run = self._around.run
+        if run is None:
             return
         names = sorted(prop.name for prop in self.source.key)
         first, last = (key_text(rows[place], names) if rows else None for place in (0, -1))
-        self._run.page(self.name, number=self._page, rows=len(rows), query=url, first_key=first, last_key=last)
+        run.page(self.name, number=self._page, rows=len(rows), query=url, first_key=first, last_key=last)
 
     def _url(self, ask: Ask, order: Sequence[Property], select: Sequence[str], *, expand: bool) -> str:
         names = dict.fromkeys((*select, *(prop.name for prop in order))) if select else ()

@@ -20,7 +20,7 @@ from tap_ifs_cloud.window import digest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from tap_ifs_cloud.key_store import Line, Picked
+    from tap_ifs_cloud.delivered import Line, Picked
     from tap_ifs_cloud.metadata import Property
     from tap_ifs_cloud.reading import Reading
     from tap_ifs_cloud.versions import Version
@@ -57,6 +57,7 @@ class _Comparison:
         self._seconds = SecondsOver(reading.clock)
         self._before = reading.delivered
         self._takes_key_filters = self._before.get("key_filters", True)
+        self._began = reading.clock()
         self._untold = True
 
     def everything(self) -> Iterator[dict[str, Any]]:
@@ -76,13 +77,13 @@ class _Comparison:
             yield from records
             count += len(rows)
         if reading.destination.complete_version(count, self._before.get("rows", 0)):
+            self._line.stands_alone()
             said = self._said() if compares else {}
             reading.state[DELIVERED] = {"rows": count, **said}
 
     def differences(self) -> Iterator[dict[str, Any]]:
         """A later run: what differs from what was delivered."""
         reading, line = self._reading, self._line
-        began = reading.clock()
         scans = not reading.source.expanded and self._takes_key_filters and not reading.refuses_select
         if scans and not see_all_versions(reading, line, self._seconds):
             scans = False
@@ -92,34 +93,34 @@ class _Comparison:
                     reading.name,
                 )
         if scans:
-            if detects_deletes(reading.config):
-                yield from gone_records(reading, line, began)
-            changed = line.changed()
+            changed = line.changed().count
             reading.log.info(
-                "%s: %d of %d rows differ from what was delivered", reading.name, changed.count, line.seen()
+                "%s: %d of %d rows differ from what was delivered", self._reading.name, changed, line.seen()
             )
-            if changed.count * _WHOLE_FROM > line.seen():
-                yield from self._all_that_differ(sees=False)
-            else:
-                yield from self._fetched(changed)
+            scans = changed * _WHOLE_FROM <= line.seen()
+        if scans:
+            yield from self._gone()
+            yield from self._fetched(line.changed())
         else:
-            yield from self._all_that_differ(sees=True)
-            if detects_deletes(reading.config):
-                yield from gone_records(reading, line, began)
+            yield from self._all_that_differ()
+            yield from self._gone()
         reading.state[DELIVERED] = {"rows": line.count(), **self._said()}
 
     def _said(self) -> dict[str, Any]:
         said = {"query": self._question, "generation": self._line.token()}
         return said if self._takes_key_filters else {**said, "key_filters": False}
 
-    def _all_that_differ(self, *, sees: bool) -> Iterator[dict[str, Any]]:
-        """Those of all rows that differ; with ``sees`` all are taken down as well."""
+    def _gone(self) -> Iterator[dict[str, Any]]:
+        if detects_deletes(self._reading.config):
+            yield from gone_records(self._reading, self._line, self._began)
+
+    def _all_that_differ(self) -> Iterator[dict[str, Any]]:
+        """Those of all rows that differ; the keys of all are taken down."""
         reading = self._reading
-        if sees:
-            self._line.begin_scan()
+        self._line.begin_scan()
+        self._began = reading.clock()
         for rows in reading.pages(reading.source.key, reading.scope):
-            if sees:
-                self._line.see((reading.keys.of_row(row), UNKNOWN_VERSION) for row in rows)
+            self._line.see((reading.keys.of_row(row), UNKNOWN_VERSION) for row in rows)
             yield from self._differing(rows)
 
     def _fetched(self, changed: Picked) -> Iterator[dict[str, Any]]:
@@ -139,7 +140,8 @@ class _Comparison:
                     "%s refuses filters on its keys; all rows are read and compared in each run", reading.name
                 )
                 self._takes_key_filters = False
-                yield from self._all_that_differ(sees=False)
+                yield from self._all_that_differ()
+                yield from self._gone()
                 return
 
     def _keys_of(self, changed: Picked) -> Iterator[tuple[bytes, Mapping[str, Any]]]:
@@ -193,7 +195,7 @@ class _Comparison:
                 self._reading.name,
                 "carry other entities' fields" if etag else "carry no ETag",
             )
-        return digest(record)
+        return f"#{digest(record)}"
 
 
 def key_filters(

@@ -13,7 +13,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 
 from tap_ifs_cloud.full import all_records
 from tap_ifs_cloud.key_store import KeyStoreError
-from tap_ifs_cloud.reading import DELIVERED, Reading
+from tap_ifs_cloud.reading import DELIVERED, Reading, Surroundings
 from tap_ifs_cloud.row_version import versioned_records
 from tap_ifs_cloud.schema import DELETED_AT, catalog_schema
 from tap_ifs_cloud.timestamp import changed_records
@@ -84,10 +84,7 @@ class EntityStream(Stream):
             self._cloud,
             destination=self,
             state=state,
-            log=self.logger,
-            progress=progress,
-            run=self._run,
-            key_store=self._key_store,
+            surroundings=Surroundings(self.logger, progress, self._run, self._key_store),
         )
         try:
             yield from self._records(reading)

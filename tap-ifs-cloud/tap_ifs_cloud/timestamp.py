@@ -14,7 +14,7 @@ from tap_ifs_cloud.window import DeliveredWindow, digest, start_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_ifs_cloud.key_store import Line
+    from tap_ifs_cloud.delivered import Line
     from tap_ifs_cloud.metadata import Property
     from tap_ifs_cloud.reading import Reading
 
@@ -72,20 +72,26 @@ class _Changes:
                 yield from self._new_records(rows)
                 self._remember(max(bookmark or "", self._window.newest or ""))
         if start is None:
-            self._reading.destination.complete_version(self._window.count, 0)
+            complete = self._reading.destination.complete_version(self._window.count, 0)
+            if complete and self._line:
+                self._line.stands_alone()
         if self._line:
             yield from self._gone_records(self._line, all_were_read=bookmark is None)
 
     def _new_records(self, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        window = self._window
         marked = [(record, digest(record)) for record in map(self._to_record.record, rows)]
+        new = [record for record, mark in marked if not self._is_known(record, mark)]
         if self._line:
-            keys = self._reading.keys
-            self._line.note((keys.of_record(record), None) for record, mark in marked if not window.knows(mark))
+            self._line.note((self._reading.keys.of_record(record), None) for record in new)
+        yield from new
         for record, mark in marked:
-            if not window.knows(mark):
-                yield record
-            window.add(record.get(self._modified.name), mark)
+            self._window.add(record.get(self._modified.name), mark)
+
+    def _is_known(self, record: dict[str, Any], mark: str) -> bool:
+        """Whether the destination has the row as it is; one that it was told is gone can come back as it was."""
+        if not self._window.knows(mark):
+            return False
+        return self._line is None or self._line.holds(self._reading.keys.of_record(record))
 
     def _remember(self, bookmark: str) -> None:
         """Say it when the rows are written: the SDK sends the state along after them."""
@@ -104,15 +110,9 @@ class _Changes:
         elif is_due(self._said.get("scanned"), self._began, float(reading.config["delete_scan_hours"])):
             line.next_generation()  # until all of them are written, the state is to name the one before
             see_all_keys(reading, line)
-            told = False
-            for record in gone_records(reading, line, self._began):
-                told = True
-                yield record
-            self._said |= {"scanned": fixed(self._began), "generation": line.token()}
-            if told:  # a row that comes back as it was is new
-                reading.state[DELIVERED] = {**self._said, "digests": []}
-                return
-        reading.state[DELIVERED] = {**reading.delivered, **self._said}
+            yield from gone_records(reading, line, self._began)
+            self._said["scanned"] = fixed(self._began)
+        reading.state[DELIVERED] = {**self._said, "generation": line.token(), "digests": self._window.digests()}
 
     def _questions(self, start: str | None) -> list[tuple[tuple[Property, ...], str]]:
         """What to read, each with its order: the rows from a moment on, and those that were never dated."""

@@ -1,12 +1,15 @@
 """What the client makes of each answer of a real server: what is sent again, how often, and which sentence stands."""
 
 import gzip
+import itertools
 import json
 import logging
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ifs_bi_core.errors import AuthError, ContractBrokenError, IfsBiError, OutcomeUnknownError, UnavailableError
 from ifs_bi_core.http.client import Surroundings
@@ -25,7 +28,7 @@ from tap_ifs_cloud.outcomes import RefusedError, TooSlowError
 from tap_ifs_cloud.paging import Walk
 from tap_ifs_cloud.token import Client, keycloak_token_url
 
-ORDER_NO = Property("OrderNo", "Edm.String")
+KEY = tuple(Property(name, "Edm.String") for name in ("OrderNo", "LineNo", "ReleaseNo"))
 
 
 class Tenant:
@@ -55,7 +58,7 @@ class Tenant:
         service = service_url(
             self.box.ifs_url, endpoint="main", service="projection", projection="PurchaseOrderHandling"
         )
-        return collection_url(service, "PurchaseOrderSet", {f"${name}": text for name, text in options.items()})
+        return collection_url(service, "PurchaseOrderLines", {f"${name}": text for name, text in options.items()})
 
     def page(self, *, may_shrink: bool = False, **options: str):
         return self.cloud.page(self.address(**{"top": "3", **options}), "orders page 1", may_shrink=may_shrink)
@@ -84,7 +87,7 @@ def tenant(box):
 def test_a_page_has_its_rows_and_exact_decimals(tenant):
     page = tenant.page()
     assert len(page.rows) == 3
-    assert all(isinstance(row["TotalAmount"], str) for row in page.rows)
+    assert all(isinstance(row["BuyUnitPrice"], str) for row in page.rows)
     assert page.link is None
 
 
@@ -238,15 +241,16 @@ def test_silence_gives_a_page_back_as_well(tenant):
 
 
 def test_pages_are_halved_until_they_come_in_time_and_nothing_is_missing(tenant):
-    everything = tenant.page(top="5000", orderby="OrderNo").rows
+    order = ",".join(prop.name for prop in KEY)
+    everything = tenant.page(top="5000", orderby=order).rows
     tenant.box.world.requests.clear()
     tenant.cloud = tenant.connect(timeout_seconds=200)  # 180 seconds a query, at a row a second
     tenant.box.switches.rows_per_second = 1
-    walk = Walk("orders", (ORDER_NO,), "", 1_000)
+    walk = Walk("orders", KEY, "", 1_000)
     rows = []
     while walk.ask:
         address = tenant.address(
-            orderby="OrderNo", top=str(walk.ask.top), filter=walk.ask.filter, skip=str(walk.ask.skip or "")
+            orderby=order, top=str(walk.ask.top), filter=walk.ask.filter, skip=str(walk.ask.skip or "")
         )
         try:
             page = tenant.cloud.page(address, "orders", may_shrink=walk.can_shrink)
@@ -293,80 +297,61 @@ def test_where_decimals_as_text_are_refused_numbers_are_read_digit_for_digit(ten
         "IFS Cloud refuses IEEE754Compatible: decimals come as JSON numbers, and keep the digits they have."
     ]
     for row, other in zip(exact, plain[0], strict=True):
-        assert not isinstance(other["TotalAmount"], float)
-        assert Decimal(row["TotalAmount"]) == other["TotalAmount"]
+        assert not isinstance(other["BuyUnitPrice"], float)
+        assert Decimal(row["BuyUnitPrice"]) == other["BuyUnitPrice"]
 
 
 def test_a_first_query_that_is_refused_for_another_reason_is_told_as_it_is(tenant, caplog):
     with pytest.raises(RefusedError, match="Nonsense"):
         tenant.page(filter="Nonsense eq 1")
     assert "IEEE754Compatible" not in caplog.text
-    assert isinstance(tenant.page().rows[0]["TotalAmount"], str)
+    assert isinstance(tenant.page().rows[0]["BuyUnitPrice"], str)
 
 
-# What no projection of the sandbox says: a server of three lines does.
+# What no projection of the sandbox says: a server of one body does.
 
 
-@pytest.fixture
-def served(tenant):
-    """Answers every GET with the given body and headers, and remembers the request's headers."""
-    listeners = []
+class Served:
+    """Answers every GET with ``body`` and ``headers``, and remembers the headers of each request."""
 
-    def serve(body: bytes, **headers: str):
-        seen = []
+    def __init__(self) -> None:
+        self.listener = Listener(Starlette(routes=[Route("/{path:path}", self.answer)]))
+        self.begin()
 
-        async def answer(request):
-            seen.append(dict(request.headers))
-            return Answer(body, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    def begin(self, body: bytes = b"", **headers: str) -> str:
+        self.body, self.headers = body, {name.replace("_", "-"): value for name, value in headers.items()}
+        self.seen: list[dict[str, str]] = []
+        return f"{self.listener.url}/main/X.svc/Set"
 
-        listener = Listener(Starlette(routes=[Route("/{path:path}", answer)]))
-        listener.start()
-        listeners.append(listener)
-        return listener.url, seen
+    async def answer(self, request) -> Answer:
+        self.seen.append(dict(request.headers))
+        return Answer(self.body, headers=self.headers)
 
-    yield serve
-    for listener in listeners:
-        listener.stop()
+
+@pytest.fixture(scope="module")
+def served():
+    server = Served()
+    server.listener.start()
+    yield server
+    server.listener.stop()
 
 
 def test_gzip_is_accepted_and_read(tenant, served):
-    url, seen = served(gzip.compress(b'{"value":[{"Id":"1"}]}'), Content_Encoding="gzip")
-    page = tenant.cloud.page(f"{url}/X.svc/Set", "x")
-    assert page.rows == [{"Id": "1"}]
-    assert seen[0]["accept-encoding"] == "gzip"
-    assert seen[0]["accept"] == "application/json;odata.metadata=minimal;IEEE754Compatible=true"
-    assert seen[0]["prefer"] == "wait=270"
+    url = served.begin(gzip.compress(b'{"value":[{"Id":"1"}]}'), Content_Encoding="gzip")
+    assert tenant.cloud.page(url, "x").rows == [{"Id": "1"}]
+    (asked,) = served.seen
+    assert asked["accept-encoding"] == "gzip"
+    assert asked["accept"] == "application/json;odata.metadata=minimal;IEEE754Compatible=true"
+    assert asked["prefer"] == "wait=270"
 
 
-@given(st.lists(st.decimals(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
-def test_plain_numbers_keep_every_digit(numbers):
-    text = b'{"value":[' + ",".join(f'{{"N":{number}}}' for number in numbers).encode() + b"]}"
-    with Bodies(text) as cloud:
-        rows = cloud.page("http://127.0.0.1/X.svc/Set", "x").rows
-    for row, number in zip(rows, numbers, strict=True):
+@settings(deadline=None)
+@given(numbers=st.lists(st.decimals(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
+def test_plain_numbers_keep_every_digit(box, served, numbers):
+    url = served.begin(b'{"value":[' + ",".join(f'{{"N":{number}}}' for number in numbers).encode() + b"]}")
+    for row, number in zip(Tenant(box).cloud.page(url, "x").rows, numbers, strict=True):
         assert not isinstance(row["N"], float)
         assert Decimal(row["N"]) == number
-
-
-class Bodies:
-    """A client whose transport is replaced by one body: for laws over what is in it."""
-
-    def __init__(self, body: bytes) -> None:
-        self.body = body
-
-    def __enter__(self) -> IfsCloud:
-        cloud = IfsCloud(
-            Client("http://127.0.0.1/token", "a", "b", ""),
-            limiter=SlidingWindow(1000),
-            timeout_seconds=1,
-            retry_limit_seconds=0,
-            user_agent="test",
-        )
-        cloud._send = lambda request: Response(200, {}, self.body, request.url)
-        return cloud
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 @pytest.mark.parametrize(
@@ -379,23 +364,23 @@ class Bodies:
     ],
 )
 def test_an_answer_that_is_no_collection_is_told(tenant, served, body, error, sentence):
-    url, seen = served(body)
+    url = served.begin(body)
     with pytest.raises(error, match=sentence):
-        tenant.cloud.page(f"{url}/X.svc/Set", "x")
-    assert len(seen) == (3 if error is OutcomeUnknownError else 1)
+        tenant.cloud.page(url, "x")
+    assert len(served.seen) == (3 if error is OutcomeUnknownError else 1)
 
 
 def test_a_link_to_another_host_is_not_followed_and_said_once(tenant, served, caplog):
-    url, _ = served(json.dumps({"value": [], "@odata.nextLink": "https://elsewhere/X.svc/Set"}).encode())
-    assert tenant.cloud.page(f"{url}/X.svc/Set", "x").link is None
-    assert tenant.cloud.page(f"{url}/X.svc/Set", "x").link is None
+    url = served.begin(json.dumps({"value": [], "@odata.nextLink": "https://elsewhere/X.svc/Set"}).encode())
+    assert tenant.cloud.page(url, "x").link is None
+    assert tenant.cloud.page(url, "x").link is None
     assert caplog.text.count("links to another host") == 1
 
 
 def test_a_relative_link_is_one_of_the_service(tenant, served):
-    url, _ = served(json.dumps({"value": [], "@odata.nextLink": "Set(A='1')/RowsArray?$skiptoken=2"}).encode())
-    link = tenant.cloud.page(f"{url}/main/X.svc/Set(A='1')/RowsArray", "x").link
-    assert link == f"{url}/main/X.svc/Set(A='1')/RowsArray?$skiptoken=2"
+    link = "Set(A='1')/RowsArray?$skiptoken=2"
+    url = served.begin(json.dumps({"value": [], "@odata.nextLink": link}).encode())
+    assert tenant.cloud.page(f"{url}(A='1')/RowsArray", "x").link == f"{url}(A='1')/RowsArray?$skiptoken=2"
 
 
 def test_an_answer_that_has_not_changed_is_one_to_whom_asked_for_it(tenant):
@@ -412,3 +397,61 @@ def test_a_redirect_is_no_answer_to_whom_did_not_ask_for_it(tenant):
     tenant.fail(Fault("ifs", "status", status=304))
     with pytest.raises(IfsBiError, match="answered 304"):
         tenant.page()
+
+
+# Keys
+
+ODD_KEYS = [
+    *(
+        "O'Neill & Sons",
+        "''",
+        "A/B 50%",
+        "*",
+        "x+y",
+        "#1",
+        "ÅÄÖ",
+        "漢字",
+        "a b",
+        "?q=1",
+        "é;:@",
+        "%27",
+        '"',
+        "\\",
+        "$top=1",
+        "🙂",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def odd_suppliers(box):
+    """The sandbox's suppliers under other names."""
+    with closing(sqlite3.connect(box.world.database)) as database, database:
+        database.execute("UPDATE supplier_info SET SupplierId = 'row ' || _rowid")
+        rows = database.execute("SELECT _rowid FROM supplier_info").fetchall()
+        names = [(name, row) for name, (row,) in zip(ODD_KEYS, rows, strict=True)]
+        database.executemany("UPDATE supplier_info SET SupplierId = ? WHERE _rowid = ?", names)
+
+
+@pytest.mark.parametrize(
+    ("paging", "mode"),
+    [
+        *itertools.product(["client", "next_absolute", "next_relative", "silent_cap"], ["keyset", "skip"]),
+        *itertools.product(["next_absolute", "next_relative"], ["link"]),
+    ],
+)
+def test_keys_may_hold_whatever_a_text_may(tenant, odd_suppliers, paging, mode):
+    tenant.box.switches.update({"paging": paging, "page_cap": 2})
+    service = service_url(tenant.box.ifs_url, endpoint="main", service="projection", projection="SupplierHandling")
+    walk = Walk("suppliers", (Property("SupplierId", "Edm.String"),), "", 3, mode)
+    got = []
+    while walk.ask:
+        options = {
+            "$filter": walk.ask.filter,
+            "$orderby": "SupplierId",
+            "$top": str(walk.ask.top or ""),
+            "$skip": str(walk.ask.skip or ""),
+        }
+        page = tenant.cloud.page(walk.ask.link or collection_url(service, "SupplierInfoSet", options), "suppliers")
+        got += [row["SupplierId"] for row in walk.received(page.rows, page.link)]
+    assert got == sorted(ODD_KEYS)

@@ -1,10 +1,14 @@
 """URLs, literals, filters and ETags."""
 
 import base64
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
+from ifs_bi_sandbox.ifs.grammar import tokens
+from ifs_bi_sandbox.ifs.query import options
 from tap_ifs_cloud.metadata import Property
 from tap_ifs_cloud.odata import (
     after,
@@ -118,10 +122,34 @@ def test_nothing_finer_than_a_microsecond_is_cut_off():
         ("https://ifs/main/x.svc/Set?$skiptoken=2", "https://ifs/main/x.svc/Set?$skiptoken=2"),
         ("Set?$skiptoken=2", "https://ifs/main/x.svc/Set?$skiptoken=2"),
         ("/main/x.svc/Set?$skiptoken=2", "https://ifs/main/x.svc/Set?$skiptoken=2"),
+        ("?$skiptoken=2", "https://ifs/main/x.svc/Set?$skiptoken=2"),
+        (
+            "Set?$filter=A%20eq%20%27%2F%27&$skiptoken=2",
+            "https://ifs/main/x.svc/Set?$filter=A%20eq%20%27%2F%27&$skiptoken=2",
+        ),
         ("https://elsewhere/main/x.svc/Set", None),
+        ("//elsewhere/main/x.svc/Set", None),
         ("http://ifs/main/x.svc/Set", None),
         ("https://ifs:8443/main/x.svc/Set", None),
     ],
 )
 def test_a_link_is_followed_on_the_same_host_alone(link, target):
     assert follow(link, "https://ifs/main/x.svc/Set?$top=5") == target
+
+
+def test_a_relative_link_begins_at_the_service_however_deep_the_collection_lies():
+    asked = "https://ifs/main/x.svc/CompanyFinanceSet(Company='10')/CodeIArray?$filter=A%20eq%20%27y.svc/%27"
+    link = "CompanyFinanceSet(Company='10')/CodeIArray?$skiptoken=2"
+    assert follow(link, asked) == f"https://ifs/main/x.svc/{link}"
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_a_key_of_any_characters_arrives_as_it_left(first, second):
+    """Read as the server reads it: the address as it goes over the wire, its options, the filter's literals."""
+    order = [Property("A", "Edm.String"), Property("B", "Edm.String")]
+    url = collection_url("https://a/x.svc", "Set", {"$filter": after({"A": first, "B": second}, order), "$top": "5"})
+    query = urlsplit(str(requests.Request("GET", url).prepare().url)).query
+    read = options(query)
+    assert read.keys() == {"$filter", "$top"}
+    literals = [token.value.val for token in tokens(read["$filter"]) if token.type == "STRING"]
+    assert literals == [first, first, second]

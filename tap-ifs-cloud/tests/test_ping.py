@@ -95,6 +95,11 @@ def test_what_is_configured_wrongly_is_the_last_line(pinged, changes, last, code
     assert "not-the-secret" not in found[last].sentence
 
 
+def test_a_token_endpoint_may_be_named_instead_of_the_realm(box, pinged):
+    token_url = f"{box.ifs_url}/auth/realms/{box.world.switches.realm}/protocol/openid-connect/token"
+    assert failed(pinged(realm=None, token_url=token_url)) == []
+
+
 def test_a_system_that_is_down_is_said_once_and_without_long_patience(box, pinged):
     box.world.faults.append(Fault("ifs", "status", status=503, times=None))
     found = pinged(retry_limit_seconds=3600)

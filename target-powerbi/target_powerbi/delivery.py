@@ -126,6 +126,9 @@ class Delivery:
         self._activated.clear()
         if due := self._due():
             self._rewrite_all(self._dataset.id or self._dataset.create(), due)
+
+    def settle(self) -> None:
+        """Note that the state of the run leaves now: rows without keys are not taken back any more."""
         self._kept.confirm(self._appended)
 
     def _rewrite_all(self, dataset_id: str, streams: Iterable[str]) -> None:

@@ -22,6 +22,7 @@ from ifs_bi_core.errors import (
     ThrottledError,
     UnavailableError,
 )
+from ifs_bi_core.redaction import shown
 
 if TYPE_CHECKING:
     from ifs_bi_core.http.message import Request, Response
@@ -148,7 +149,7 @@ def error_of(response: Response) -> tuple[str | None, str | None]:
         texts += _details(newer.get("details"))
     message = " ".join(dict.fromkeys(text for text in texts if isinstance(text, str) and text))
     code = error.get("code")
-    return (code if isinstance(code, str) and code else info), (_PERSONAL.sub("", message)[:_SHOWN] or None)
+    return (code if isinstance(code, str) and code else info), (shown(_PERSONAL.sub("", message), _SHOWN) or None)
 
 
 def _details(details: Any) -> list[Any]:

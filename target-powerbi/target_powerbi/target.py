@@ -86,6 +86,10 @@ class TargetPowerBI(OrderedTarget):
         """Make every table right."""
         self.run.delivery.finish()
 
+    def settle(self) -> None:
+        """Rows without keys stay from now on: their state leaves."""
+        self.run.delivery.settle()
+
     def process_endofpipe(self) -> None:
         """Deliver what is gathered, make every table right, and only then let STATE go."""
         try:

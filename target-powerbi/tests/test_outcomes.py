@@ -76,6 +76,12 @@ def test_personal_data_tags_are_taken_out_and_long_messages_cut():
     assert len(error_of(answer(400, {"error": {"message": "x" * 9999}}))[1] or "") == 400
 
 
+def test_a_token_that_the_cut_would_go_through_does_not_show_its_first_half():
+    token = "eyJ0eXAiOiJKV1Qi.eyJhdWQiOiJodHRwczovL2FuYWx5c2lz.c2lnbmF0dXJl"
+    _, message = error_of(answer(400, {"error": {"code": "Bad", "message": "x" * 390 + " " + token}}))
+    assert "eyJ0" not in message
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"[]", b"null", b'{"error": 7}', b'{"error": {"details": 3}}', b"\xff"]
 )

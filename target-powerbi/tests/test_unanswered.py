@@ -34,6 +34,7 @@ def ended_after(pipe, lines, step: str) -> None:
         target.drain_one(target.get_sink("orders"))
     if step == "finished":
         target.finish()
+        target.settle()
     target.close()
     target.account.ledger.close()
 

@@ -119,13 +119,17 @@ class Batch:
         """
         return trail.read(self.file)
 
-    def pushing(self, positions: Iterable[int] | None = None) -> None:
+    def pushing(self, positions: Iterable[int] | None = None, *, note: str | None = None) -> None:
         """Say that the rows at these positions are about to leave (None: all); on disk when this returns.
+
+        Args:
+            positions: of the rows.
+            note: what has to be known of it after a crash.
 
         Raises:
             LedgerError: it can't be said, so nothing may be sent.
         """
-        self._happened(State.PUSHING, positions=positions, durable=True)
+        self._happened(State.PUSHING, note, positions, durable=True)
 
     def acknowledged(self, positions: Iterable[int] | None = None, *, note: str | None = None) -> None:
         """Say that the destination has confirmed the rows at these positions; None: all that have no final word yet.

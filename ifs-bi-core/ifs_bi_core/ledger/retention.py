@@ -39,6 +39,8 @@ RETAIN_TRAIL_DAYS = 400
 
 _DELIVERED = frozenset({State.ACKNOWLEDGED, State.WITHDRAWN})
 """Rows whose payload nobody needs: the destination has them, or the source gives them again."""
+ROOM_PROBE = ".room-"
+"""How files begin that only try whether there is room."""
 _ABANDONED_AFTER = timedelta(days=1)
 """When a file that no account names, or that is not complete, is what a killed process left."""
 _EVERY = timedelta(days=1)
@@ -142,7 +144,8 @@ def _sweep(ledger: Ledger) -> tuple[int, int]:
     limit = (ledger.clock() - _ABANDONED_AFTER).timestamp()
     with ledger.database.read() as connection:
         known = set(connection.execute(select(BATCHES.c.file)).scalars())
-    found = [path for path in ledger.state_dir.glob("batches/*/*") if path.stat().st_mtime < limit]
+    places = (pattern for pattern in ("batches/*/*", f"{ROOM_PROBE}*"))
+    found = [path for pattern in places for path in ledger.state_dir.glob(pattern) if path.stat().st_mtime < limit]
     strays = [path for path in found if path.relative_to(ledger.state_dir).as_posix() not in known]
     return sum(_unlink(path) for path in strays), len(strays)
 

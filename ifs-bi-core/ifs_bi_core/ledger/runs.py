@@ -29,6 +29,7 @@ from ifs_bi_core.ledger.batches import Batch, BatchWriter, read_batches
 from ifs_bi_core.ledger.database import LOCK_TIMEOUT_SECONDS, Database
 from ifs_bi_core.ledger.journal import Journal, instant, stamp, utc_now
 from ifs_bi_core.ledger.outcomes import FINAL, UNANSWERED, State
+from ifs_bi_core.ledger.retention import ROOM_PROBE
 from ifs_bi_core.redaction import REDACTOR
 
 if TYPE_CHECKING:
@@ -300,7 +301,7 @@ class Ledger:
 
 def _check_room(folder: Path) -> None:
     """See that the folder can be written to and the disk is not full."""
-    probe = folder / f".room-{os.getpid()}-{secrets.token_hex(4)}"
+    probe = folder / f"{ROOM_PROBE}{os.getpid()}-{secrets.token_hex(4)}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:

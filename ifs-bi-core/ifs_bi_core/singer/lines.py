@@ -13,12 +13,14 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader, GenericSinge
 from singer_sdk.singerlib.encoding.simple import Message, RecordMessage, SchemaMessage
 
 from ifs_bi_core.errors import ContractBrokenError, OutcomeUnknownError
+from ifs_bi_core.redaction import shown
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
 _SHOWN = 80  # characters of a bad line that an error repeats
+_LOOKED_AT = 10_000  # bytes of it in which secrets are looked for: longer than a token
 _BUFFER_BYTES = 1 << 18
 _BUFFER_SECONDS = 1.0
 
@@ -91,9 +93,9 @@ class LineReader(GenericSingerReader[bytes]):
         return message
 
     def _broken(self, line: bytes | str, reason: str) -> ContractBrokenError:
-        text = line if isinstance(line, str) else line[: 4 * _SHOWN].decode(errors="replace")
+        text = shown(encoded(line)[:_LOOKED_AT].decode(errors="replace").strip(), _SHOWN)
         return ContractBrokenError(
-            f"Line {self._line_number} of the input is no Singer message ({reason}): {text.strip()[:_SHOWN]!r}. "
+            f"Line {self._line_number} of the input is no Singer message ({reason}): {text!r}. "
             f"Nothing after it was read; check what writes into this target."
         )
 

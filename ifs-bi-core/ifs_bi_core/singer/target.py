@@ -83,6 +83,9 @@ class OrderedTarget(Plugin, Target):
         for sink in self.row_sinks():
             sink.finish()
 
+    def settle(self) -> None:
+        """Note what a STATE that leaves now stands for; the last thing before it does."""
+
     def process_endofpipe(self) -> None:
         """Deliver what is left, finish, confirm, and let STATE go."""
         for sink in self.row_sinks():
@@ -94,6 +97,7 @@ class OrderedTarget(Plugin, Target):
         for progress in self._progress.values():
             progress.done()
         self.refusals.flush()
+        self.settle()
         super().process_endofpipe()
 
     def pushed(self, stream: str, pushed: Pushed) -> None:

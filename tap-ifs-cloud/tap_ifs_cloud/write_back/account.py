@@ -24,7 +24,7 @@ from ifs_bi_core.ledger.trail import TrailRow
 from ifs_bi_core.singer.lines import decode, encoded
 from ifs_bi_core.singer.refusals import Refusals
 
-from tap_ifs_cloud.write_back.decisions import SETTLED, Outcome, Result
+from tap_ifs_cloud.write_back.decisions import SETTLED, Earlier, Outcome, Result
 from tap_ifs_cloud.write_back.operations import SCHEMA, STREAM, Operation, operation_of
 
 if TYPE_CHECKING:
@@ -47,8 +47,9 @@ _CUT_OFF_SENDING = "The run was cut off while it was sent, and never learned wha
 _SENT_NOTHING = "Nothing was sent, so it comes again with the next run."
 _OPEN = frozenset({State.WRITTEN, State.PUSHING})
 
-CarryOut: TypeAlias = "Callable[[Operation, bool, Callable[[], None]], Result]"
-"""Carries out an operation; the second says whether it may have been sent before, the third is called before it is sent."""
+CarryOut: TypeAlias = "Callable[[Operation, Earlier | None, Callable[[str | None], None]], Result]"
+"""Carries out an operation, given what an earlier run did about it, and what is to be called, with the record's ETag, before it
+is sent."""
 
 
 @dataclass(frozen=True)
@@ -196,16 +197,19 @@ class Operations:
         return left
 
     def _carried_out(self, place: _Place, carry_out: CarryOut) -> Result:
-        before = False
+        before = None
         if not (place.operation.id or "").startswith(self._own):
             for story in find(self._account.ledger, STREAM, {"id": place.operation.id}):
-                if (story.batch, story.position) != (place.batch.id, place.position):
-                    if story.fate is State.ACKNOWLEDGED:
-                        return Result(Outcome.ALREADY, f"The operation of this id was done in run {story.run}.")
-                    before = before or story.fate in {State.PUSHING, State.UNKNOWN}
+                if (story.batch, story.position) == (place.batch.id, place.position):
+                    continue
+                if story.fate is State.ACKNOWLEDGED:
+                    return Result(Outcome.ALREADY, f"The operation of this id was done in run {story.run}.")
+                if story.fate in {State.PUSHING, State.UNKNOWN}:
+                    etags = [moment.note for moment in story.moments if moment.what == State.PUSHING]
+                    before = Earlier(etags[-1] if etags else None)
 
-        def about_to_send() -> None:
-            place.batch.pushing([place.position])
+        def about_to_send(etag: str | None) -> None:
+            place.batch.pushing([place.position], note=etag)
             self._sent = True
 
         return carry_out(place.operation, before, about_to_send)

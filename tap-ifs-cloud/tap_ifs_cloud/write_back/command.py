@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -137,7 +138,8 @@ class Session:
         with account.closing(lambda: self._code):
             observe = account.run.observer("ifs")
             writer = Writer(self._config, observe=observe, surroundings=self._surroundings)
-            with locked(Path(account.state_dir) / "write-back.lock"):
+            around = self._surroundings
+            with locked(Path(account.state_dir) / "write-back.lock", clock=around.clock, sleep=around.sleep):
                 yield account, writer
 
     def _done(self, account: Account, writer: Writer, found: Iterable[Given]) -> ExitCode:
@@ -155,7 +157,7 @@ class Session:
             )
         operations.read(found)
         try:
-            operations.send(lambda one, before, about: carry_out(writer, one, before=before, about_to_send=about))
+            operations.send(partial(carry_out, writer))
         finally:
             counts = ", ".join(f"{outcome} {count:,}" for outcome, count in sorted(operations.counts.items()))
             _say(f"Run {account.run.id}: {counts or 'no operation was given'}.")

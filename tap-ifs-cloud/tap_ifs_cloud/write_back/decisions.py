@@ -5,7 +5,8 @@ both can't be kept, the operation is left and its outcome is called unknown.
 
 A record's ETag decides most of it. Unchanged since a request whose answer was lost, it says that the request has not happened;
 and if the request comes in late after all, the ETag lets only one of the two happen. A POST has no such guard: a create is
-safe by its key, and an action, whose effects may lie elsewhere, by nothing.
+safe by its key, and an action, whose effects may lie elsewhere, by nothing. The ledger keeps the ETag that a request was sent
+for, so all this holds across runs.
 """
 
 from __future__ import annotations
@@ -107,11 +108,22 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """That an earlier run sent the operation, or was about to, and never learned what became of it.
+
+    Attributes:
+        etag: of the record that it was sent for, where the ledger knows it.
+    """
+
+    etag: str | None = None
+
+
+@dataclass(frozen=True)
 class View:
     """What is known of an operation.
 
     Attributes:
-        before: an earlier run may have sent it, and never learned what became of it.
+        before: what an earlier run did about it, whose outcome nobody knows.
         first: the record when it was first looked at; None: there was none, or nobody looked.
         now: the record when it was last looked at.
         sendings: how often it was sent.
@@ -119,7 +131,7 @@ class View:
         last: what became of the last one.
     """
 
-    before: bool = False
+    before: Earlier | None = None
     first: Record | None = None
     now: Record | None = None
     sendings: int = 0
@@ -189,7 +201,7 @@ def _update(subject: Subject, view: View) -> Sending | Result:
     if not differing:
         return Result(Outcome.DONE if view.sendings or view.before else Outcome.ALREADY)
     if not view.sendings:
-        return _opening(subject, view.now)
+        return _opening(subject, view, view.now)
     if view.doubt:
         return _after_doubt(view, f"{', '.join(differing)} hold other values")
     if view.last and view.last.meaning is Meaning.GONE:  # though it is there: not for writing
@@ -198,9 +210,8 @@ def _update(subject: Subject, view: View) -> Sending | Result:
         return Result(
             Outcome.CONFLICT, f"Somebody else changed {', '.join(touched)} meanwhile, so it was left as they wrote it."
         )
-    opening = _opening(subject, view.now)
-    if isinstance(opening, Result):
-        return opening
+    if _is_another(subject, view.now):
+        return Result(Outcome.CONFLICT, _another_version(subject))
     return _again(view, Outcome.CONFLICT, "The record is changed again and again; try again when it has come to rest.")
 
 
@@ -208,7 +219,7 @@ def _delete(subject: Subject, view: View) -> Sending | Result:
     if view.now is None:
         return Result(Outcome.DONE) if view.first or view.before else _nothing_there(view)
     if not view.sendings:
-        return _opening(subject, view.now)
+        return _opening(subject, view, view.now)
     if view.doubt:
         return _after_doubt(view, "it is there")
     if view.has_moved:
@@ -218,14 +229,14 @@ def _delete(subject: Subject, view: View) -> Sending | Result:
 
 def _action(subject: Subject, view: View) -> Sending | Result:
     if view.before and not view.sendings:
-        return Result(Outcome.UNKNOWN, f"An earlier run sent it and never learned what became of it. {_LOOK_YOURSELF}")
+        return Result(Outcome.UNKNOWN, f"{_SENT_BEFORE} {_LOOK_YOURSELF}")
     if view.doubt:
         seen = "has changed since" if view.has_moved else "looks as it did before"
         return Result(Outcome.UNKNOWN, f"{view.said} The record {seen}. {_LOOK_YOURSELF}")
     if view.now is None:
         return _nothing_there(view)
     if not view.sendings:
-        return _opening(subject, view.now)
+        return _opening(subject, view, view.now)
     if view.has_moved:
         return Result(Outcome.CONFLICT, "Somebody else changed the record meanwhile, so the action was not run on it.")
     return Result(Outcome.REFUSED, view.said)  # 404 on a record that is there: no such action; 412 on its very ETag
@@ -238,7 +249,7 @@ def _create(subject: Subject, view: View) -> Sending | Result:
         return Sending(None) if not view.sendings else Result(Outcome.REFUSED, view.said)
     if view.now is not None:
         differing = subject.differing(view.now.row)
-        in_doubt = view.doubt or view.before
+        in_doubt = view.doubt or view.before is not None
         if not differing:
             return Result(Outcome.DONE if in_doubt else Outcome.ALREADY)
         there = f"A record with this key is there, and differs in {', '.join(differing)}"
@@ -257,13 +268,23 @@ _SENT_BEFORE = "An earlier run sent it and never learned what became of it."
 _NOT_SEEN = "IFS Cloud does not show it so far. A replay looks again before it sends."
 
 
-def _opening(subject: Subject, now: Record) -> Sending | Result:
+def _opening(subject: Subject, view: View, now: Record) -> Sending | Result:
     """The first sending, if the record may be written."""
     if now.etag is None:
         return Result(Outcome.REFUSED, "The record has no ETag, so a change of it can't be guarded against others.")
-    if subject.version is not None and subject.version != row_version(now.etag):
-        return Result(Outcome.CONFLICT, f"The record has changed since {subject.version}, the version that is meant.")
+    if view.before and view.before.etag != now.etag:
+        return Result(Outcome.UNKNOWN, f"{_SENT_BEFORE} The record has changed since. {_LOOK_YOURSELF}")
+    if _is_another(subject, now):
+        return Result(Outcome.CONFLICT, _another_version(subject))
     return Sending(now.etag)
+
+
+def _is_another(subject: Subject, now: Record) -> bool:
+    return subject.version is not None and subject.version != row_version(now.etag)
+
+
+def _another_version(subject: Subject) -> str:
+    return f"The record has changed since {subject.version}, the version that is meant."
 
 
 def _after_doubt(view: View, seen: str) -> Sending | Result:

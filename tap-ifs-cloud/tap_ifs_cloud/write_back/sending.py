@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from tap_ifs_cloud.entities import Entity
     from tap_ifs_cloud.metadata import Metadata
+    from tap_ifs_cloud.write_back.decisions import Earlier
     from tap_ifs_cloud.write_back.operations import Operation
     from tap_ifs_cloud.write_back.resources import Resource
 
@@ -250,14 +251,17 @@ class Writer:
         return answer
 
 
-def carry_out(writer: Writer, operation: Operation, *, before: bool, about_to_send: Callable[[], None]) -> Result:
+def carry_out(
+    writer: Writer, operation: Operation, before: Earlier | None, about_to_send: Callable[[str | None], None]
+) -> Result:
     """Carry out one operation to its end.
 
     Args:
         writer: asks IFS Cloud.
         operation: what is to be done.
-        before: whether an earlier run may have sent it.
-        about_to_send: called before anything is sent that may change something, which it prevents by an `IfsBiError`.
+        before: what an earlier run did about it, whose outcome nobody knows.
+        about_to_send: called before anything is sent that may change something, with the ETag of the record that it is for; an
+            `IfsBiError` of it prevents the sending.
     """
     view = View(before=before)
     try:
@@ -269,8 +273,7 @@ def carry_out(writer: Writer, operation: Operation, *, before: bool, about_to_se
             if isinstance(step, Result):
                 row = view.last.row if view.last else None
                 return replace(step, key=task.resource.known_key(row)) if row and not operation.key else step
-            if not view.sendings:
-                about_to_send()
+            about_to_send(step.etag)
             view = _after_sending(writer, task, view, step)
     except RowRejectedError as error:
         return Result(Outcome.UNKNOWN if view.doubt else Outcome.REFUSED, _both(view, error))

@@ -1,0 +1,304 @@
+"""One entity set of the sandbox's IFS Cloud in this process, a destination, and runs between them that can be cut anywhere."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import random
+import shutil
+import sqlite3
+import tempfile
+from collections import Counter
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+import pytest
+from ifs_bi_core.errors import ContractBrokenError
+from ifs_bi_core.singer.progress import Progress
+from ifs_bi_sandbox.data.model import EntitySet, Projection, Property
+from ifs_bi_sandbox.ifs.catalogue import Catalogue
+from ifs_bi_sandbox.ifs.errors import OdpError
+from ifs_bi_sandbox.ifs.exchange import EXACT_JSON, Call
+from ifs_bi_sandbox.ifs.provider import Provider
+from ifs_bi_sandbox.ifs.store import Store
+from ifs_bi_sandbox.ifs.writer import Writer
+from ifs_bi_sandbox.world import Switches, World
+from tap_ifs_cloud.client import Page
+from tap_ifs_cloud.entities import Entity
+from tap_ifs_cloud.full import all_records
+from tap_ifs_cloud.metadata import parse
+from tap_ifs_cloud.odata import follow
+from tap_ifs_cloud.outcomes import RefusedError
+from tap_ifs_cloud.reading import Reading, Surroundings
+from tap_ifs_cloud.row_version import versioned_records
+from tap_ifs_cloud.schema import DELETED_AT
+from tap_ifs_cloud.source import Source
+from tap_ifs_cloud.timestamp import changed_records
+
+ROWS = Projection(
+    name="RowHandling",
+    category="Standard",
+    description="Rows",
+    entity_sets=(
+        EntitySet(
+            projection="RowHandling",
+            name="RowSet",
+            entity_type="Row",
+            table="row",
+            key=("Company", "No"),
+            logical_unit="Row",
+            company="Company",
+            properties=(
+                Property("Company", nullable=False),
+                Property("No", "Decimal", nullable=False),
+                Property("Text"),
+                Property("Changed", "DateTimeOffset", nullable=False),
+            ),
+        ),
+    ),
+)
+HOST = "https://ifs.invalid"
+SERVICE = f"{HOST}/main/ifsapplications/projection/v1/RowHandling.svc"
+DATABASE_TIME = datetime(2026, 11, 22, 9, 0, 0, tzinfo=UTC)  # the database lives in another time zone than the tap
+TAP_TIME = datetime(2026, 11, 22, 10, 0, 7, tzinfo=UTC)
+SETTINGS = {
+    "page_size": 3,
+    "paging": "auto",
+    "lookback_seconds": 600,
+    "delete_detection": "key_scan",
+    "delete_scan_hours": 0,
+    "delete_guard_percent": 100,
+}
+
+Key = tuple[str, int]
+
+
+class KilledError(BaseException):
+    """The process is gone."""
+
+
+@dataclass
+class Tenant:
+    """An entity set with the rows of two companies, whose clock stands still unless it is moved."""
+
+    folder: Path
+    switches: Switches = field(default_factory=Switches)
+    seconds: int = 0
+    refuses_key_filters: bool = False
+    requests: list[dict[str, str]] = field(default_factory=list)
+    full_rows: int = 0
+    """How many rows were answered with more than their keys."""
+    between: Any = None
+    """Called after each page of an entity set."""
+
+    def __post_init__(self) -> None:
+        self.database = self.folder / "tenant.db"
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            connection.execute(
+                'CREATE TABLE row ("_rowid" INTEGER PRIMARY KEY, "_rowversion" TEXT, "Company" TEXT, "No" INTEGER, '
+                '"Text" TEXT, "Changed" TEXT)'
+            )
+            connection.execute('CREATE UNIQUE INDEX row_key ON row ("Company", "No")')
+        catalogue = Catalogue((ROWS,))
+        store = Store(self.database, catalogue.listing())
+        self._provider = Provider(catalogue, store, Writer({}, None), World(self.database, self.switches))
+        self._decoder = msgspec.json.Decoder()
+
+    def answer(self, path: str, query: str = "") -> bytes:
+        root = f"{HOST}/main/ifsapplications/projection/v1/"
+        call = Call("GET", ("main", "projection"), root, path, query, {"accept": EXACT_JSON})
+        return self._provider.answer(call).body
+
+    def page(self, url: str, operation: str, *, may_shrink: bool = False) -> Page:
+        """What the client does, without the wire."""
+        parts = urlsplit(url)
+        options = {name: value for name, (value,) in parse_qs(parts.query).items()}
+        self.requests.append(options)
+        if self.refuses_key_filters and "No eq" in options.get("$filter", "").replace("(", "").partition(" and ")[2]:
+            raise RefusedError("filters on keys are refused")
+        try:
+            answer = self._decoder.decode(self.answer(parts.path.partition("/v1/")[2], parts.query))
+        except OdpError as error:
+            raise (RefusedError if error.status in {400, 501} else ContractBrokenError)(str(error)) from None
+        if options.get("$select") not in {"Company,No"}:
+            self.full_rows += len(answer["value"])
+        if self.between:
+            self.between()
+        link = answer.get("@odata.nextLink")
+        return Page(answer["value"], follow(link, url) if link else None)
+
+    def now(self) -> str:
+        return f"{DATABASE_TIME + timedelta(seconds=self.seconds):%Y-%m-%dT%H:%M:%S}"
+
+    def put(self, *keys: Key, text: str | None = None) -> None:
+        """Insert or change rows; without a text, each gets one that no row has had."""
+        version = self.now().translate(str.maketrans("", "", "-:T"))
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            for company, number in keys:
+                values = (version, text or random.randbytes(6).hex(), self.now(), company, number)  # noqa: S311
+                changed = connection.execute(
+                    'UPDATE row SET "_rowversion" = ?, "Text" = ?, "Changed" = ? WHERE "Company" = ? AND "No" = ?',
+                    values,
+                )
+                if not changed.rowcount:
+                    connection.execute(
+                        'INSERT INTO row ("_rowversion", "Text", "Changed", "Company", "No") VALUES (?, ?, ?, ?, ?)',
+                        values,
+                    )
+
+    def remove(self, *keys: Key) -> None:
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            connection.executemany('DELETE FROM row WHERE "Company" = ? AND "No" = ?', keys)
+
+    def rows(self) -> dict[Key, str]:
+        with closing(sqlite3.connect(self.database)) as connection:
+            found = connection.execute('SELECT "Company", "No", "Text" FROM row').fetchall()
+        return {(company, number): text for company, number, text in found}
+
+
+@dataclass
+class Destination:
+    """What arrives, applied in order."""
+
+    rows: dict[Key, tuple[str, int]] = field(default_factory=dict)  # text and version
+    version: int = 0
+    versions: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    """How many messages of each kind came in the last run."""
+    left: int | None = None
+    """Messages until the process is killed."""
+
+    def begin_version(self) -> None:
+        self.versions += 1
+        self.version = self.versions
+
+    def complete_version(self, count: int, before: int) -> bool:
+        if count:
+            self.rows = {key: row for key, row in self.rows.items() if row[1] >= self.version}
+            self.arrived("activated")
+        self.version = 0
+        return count > 0
+
+    def take(self, record: dict[str, Any]) -> None:
+        key = (record["Company"], record["No"])
+        if record.get(DELETED_AT):
+            assert record.keys() == {"Company", "No", DELETED_AT}
+            self.rows.pop(key, None)
+            self.arrived("gone")
+        else:
+            self.rows[key] = (record["Text"], self.version)
+            self.arrived("row")
+
+    def arrived(self, kind: str) -> None:
+        self.kinds[kind] += 1
+        if self.left is not None:
+            self.left -= 1
+            if self.left <= 0:
+                raise KilledError
+
+    def texts(self) -> dict[Key, str]:
+        return {key: text for key, (text, _) in self.rows.items()}
+
+
+class Rig:
+    """A tenant, a destination, and runs of the tap between them."""
+
+    def __init__(self, folder: Path, **entity: Any) -> None:
+        self.tenant = Tenant(folder)
+        self.destination = Destination()
+        self.store = folder / "delivered" / "keys.db"
+        self.settings = dict(SETTINGS)
+        self.states: list[dict[str, Any]] = [{}]
+        self.said: list[str] = []
+        self.entity = Entity("rows", "RowHandling", "RowSet", company="Company", **entity)
+        self._log = logging.getLogger(f"rig.{id(self)}")
+        self._log.setLevel(logging.INFO)
+        self._log.propagate = False
+        handler = logging.Handler()
+        handler.emit = lambda record: self.said.append(record.getMessage())
+        self._log.addHandler(handler)
+        document = parse(self.tenant.answer("RowHandling.svc/$metadata"), "$metadata")
+        self.properties = document.entity_sets["RowSet"].properties
+
+    def source(self) -> Source:
+        keys = tuple(self.properties[name] for name in ("Company", "No"))
+        modified = self.properties[self.entity.modified] if self.entity.modified else None
+        ways = {"auto": "timestamp" if modified else "row_version"}
+        return Source(
+            entity=self.entity,
+            service=SERVICE,
+            key=keys,
+            modified=modified,
+            properties={name: self.properties[name] for name in ("Company", "No", "Text", "Changed")},
+            expanded={},
+            replication=ways.get(self.entity.replication, self.entity.replication),
+        )
+
+    def reading(self, state: dict[str, Any]) -> Reading:
+        now = lambda: TAP_TIME + timedelta(seconds=self.tenant.seconds)  # noqa: E731
+        progress = Progress("rows", log=lambda *_, **__: None)
+        return Reading(
+            self.source(),
+            self.settings,
+            self.tenant,
+            destination=self.destination,
+            state=state,
+            surroundings=Surroundings(self._log, progress, None, self.store, now),
+        )
+
+    def records(self, reading: Reading):
+        source = reading.source
+        if source.modified:
+            return changed_records(reading, source.modified)
+        return versioned_records(reading) if source.replication == "row_version" else all_records(reading)
+
+    def run(self, state: dict[str, Any] | None = None, *, kill_after: int | None = None) -> dict[str, Any]:
+        """One run from a state, the last one if none is given; the states that it leaves are kept, the last one returned."""
+        kept = copy.deepcopy(self.states[-1] if state is None else state)
+        self.destination.kinds.clear()
+        self.destination.left = kill_after
+        self.destination.version = 0
+        self.said.clear()
+        self.tenant.requests.clear()
+        self.tenant.full_rows = 0
+        with suppress(KilledError), closing(self.records(self.reading(kept))) as records:
+            for record in records:
+                self.destination.take(record)
+                self.states.append(copy.deepcopy(kept))  # the SDK may send a STATE after any record
+            self.states.append(copy.deepcopy(kept))
+        self.destination.left = None
+        return self.states[-1]
+
+    @property
+    def moved(self) -> dict[str, int]:
+        """What the last run sent, by kind."""
+        return dict(self.destination.kinds)
+
+    def is_equal(self) -> bool:
+        return self.destination.texts() == self.tenant.rows()
+
+
+@pytest.fixture
+def rig(tmp_path):
+    """Makes a rig; facts of its entity as arguments."""
+    return lambda **entity: Rig(tmp_path, **entity)
+
+
+@pytest.fixture(scope="session")
+def new_rig():
+    """The same for a law, whose examples each need a folder of their own: give it back with `close`."""
+
+    class Lent(Rig):
+        def __init__(self, **entity: Any) -> None:
+            self.folder = Path(tempfile.mkdtemp(prefix="rig-"))
+            super().__init__(self.folder, **entity)
+
+        def close(self) -> None:
+            shutil.rmtree(self.folder)
+
+    return Lent
