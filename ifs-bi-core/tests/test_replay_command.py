@@ -230,6 +230,12 @@ def test_who_names_a_letter_or_batch_means_it_also_where_it_was_refused_again(st
         assert marks(ask(replay, option, value or letter.id)) == [(letter.id, 1)]
 
 
+def test_operations_are_not_for_a_target_and_come_when_they_are_named(store, ask):
+    rows, operations = put(store), put(store, stream="write-back")
+    assert {letter for letter, _ in marks(ask(replay))} == {rows.id}
+    assert {letter for letter, _ in marks(ask(replay, "--stream", "write-back"))} == {operations.id}
+
+
 def test_letters_that_no_target_told_of_are_taken_on_demand_alone(store, ask):
     letter = put(store)
     assert marks(ask(replay)) == [(letter.id, 0)]

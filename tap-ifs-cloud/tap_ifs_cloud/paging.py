@@ -33,7 +33,7 @@ Row = dict[str, Any]
 SMALLEST_PAGE = 100
 """Rows. A page that is too slow is halved, but not below this."""
 
-_PATIENCE = 3  # equal answers in a row, while counting, that a changing set is given credit for
+_PATIENCE = 10  # equal answers in a row, while counting, that a changing set is given credit for
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ class Walk:
         same = bool(positions) and positions == self._answered and len(positions) > asked.overlaps
         self._answered = positions
         self._repeated = self._repeated + 1 if same else 0
-        return self._repeated > (_PATIENCE if asked.overlaps or asked.link else 0)
+        return self._repeated > (0 if self._mode == "keyset" and not asked.link else _PATIENCE)
 
     def _leave_repetition(self) -> None:
         self._answered, self._repeated = [], 0

@@ -20,7 +20,7 @@ from tap_ifs_cloud.versions import Keys
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ifs_bi_core.ledger.runs import Run
@@ -39,12 +39,14 @@ LEARNED = "learned"
 
 Row = dict[str, Any]
 
+_SELECT_LENGTH = 2_000  # characters of names; the rest of an address has to have room beside them
+
 
 class Destination(Protocol):
     """What a reading of an entire set tells the destination."""
 
-    def begin_version(self) -> None:
-        """From here on, records belong to a reading of the entire set."""
+    def begin_version(self, version: int | None = None) -> int:
+        """From here on, records belong to a reading of the entire set: a new one, or one that was cut short."""
 
     def complete_version(self, count: int, before: int) -> bool:
         """All ``count`` rows were sent, where ``before`` were known: what was not sent is gone.
@@ -83,6 +85,7 @@ class Reading:
         destination: hears of entire sets.
         state: the stream's bookmark, as the run began with it.
         surroundings: log, ledger, key store and clock.
+        deselected: properties that a catalog leaves out.
 
     Attributes:
         keys: the keys of the set as texts.
@@ -97,6 +100,7 @@ class Reading:
         destination: Destination,
         state: dict[str, Any],
         surroundings: Surroundings,
+        deselected: Collection[str] = (),
     ) -> None:
         self.source = source
         self.name = source.entity.name
@@ -108,6 +112,8 @@ class Reading:
         self.keys = Keys(self.name, source.key, source.modified.name if source.modified else None)
         self._cloud = cloud
         self._around = surroundings
+        self._deselected = frozenset(deselected)
+        self._select = source.entity.select or self._selected_by_catalogue()
         self._page = 0
         self._select_works = False
         self._learned = Learned.from_state(state.get(LEARNED))
@@ -123,7 +129,9 @@ class Reading:
         Args:
             facts: what else makes a difference.
         """
-        text = json.dumps([self.source.entity.where, self.scope, *facts], default=str)
+        source = self.source
+        read = [[prop.name for prop in source.key], sorted(source.properties), sorted(source.expanded)]
+        text = json.dumps([source.entity.where, self.scope, read, sorted(self._deselected), *facts], default=str)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     @property
@@ -150,6 +158,18 @@ class Reading:
         token = remembered.get("generation") if remembered.get("query") == question else None
         return Line(self._around.key_store, self.name, question, token)
 
+    def _selected_by_catalogue(self) -> tuple[str, ...]:
+        """What to ask for where a catalog leaves something out, unless its names make an address too long."""
+        names = tuple(name for name in self.source.properties if name not in self._deselected)
+        is_all = len(names) == len(self.source.properties)
+        return () if is_all or sum(map(len, names)) > _SELECT_LENGTH else names
+
+    def select_nothing(self) -> bool:
+        """Ask for whole rows instead of what a catalog leaves of them; False where that is no difference."""
+        changes = self._select != self.source.entity.select
+        self._select = self.source.entity.select
+        return changes
+
     @property
     def refuses_select(self) -> bool:
         """Whether the set is known to answer with whole rows alone."""
@@ -165,8 +185,8 @@ class Reading:
             base_filter: which rows.
             select: properties to ask for, if not those of the entity; whole rows come where the set refuses ``$select``.
         """
-        entity, paging = self.source.entity, self.config["paging"]
-        wanted = entity.select if select is None else tuple(select)
+        paging = self.config["paging"]
+        wanted = self._select if select is None else tuple(select)
         walk = Walk(
             self.name,
             order,

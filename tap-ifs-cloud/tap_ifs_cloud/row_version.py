@@ -39,8 +39,7 @@ def versioned_records(reading: Reading) -> Iterator[dict[str, Any]]:
     Raises:
         KeyStoreError: what was delivered can't be looked up or noted.
     """
-    source = reading.source
-    question = reading.question([prop.name for prop in source.key], sorted(source.properties), sorted(source.expanded))
+    question = reading.question()
     with reading.line(question) as line:
         run = _Comparison(reading, line, question)
         yield from run.differences() if line.known else run.everything()
@@ -69,6 +68,9 @@ class _Comparison:
         for rows in reading.pages(reading.source.key, reading.scope):
             if compares is None and rows:
                 compares = any(ETAG_MEMBER in row for row in rows)
+                if not compares and reading.select_nothing():  # selected rows may lack what whole ones have
+                    yield from self.everything()
+                    return
                 if not compares:
                     reading.log.info("The rows of %s carry no ETag; it is read in full", reading.name)
             records = list(map(self._to_record.record, rows))

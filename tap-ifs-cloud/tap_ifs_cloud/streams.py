@@ -85,6 +85,7 @@ class EntityStream(Stream):
             destination=self,
             state=state,
             surroundings=Surroundings(self.logger, progress, self._run, self._key_store),
+            deselected=[name for name in self._source.properties if not self.mask[("properties", name)]],
         )
         try:
             yield from self._records(reading)
@@ -102,9 +103,10 @@ class EntityStream(Stream):
             return versioned_records(reading)
         return all_records(reading)
 
-    def begin_version(self) -> None:
-        """From here on, records say that they belong to a reading of the entire set."""
-        self._stream_version = int(datetime.now(UTC).timestamp() * 1000)
+    def begin_version(self, version: int | None = None) -> int:
+        """From here on, records say that they belong to a reading of the entire set: a new one, or one that was cut short."""
+        self._stream_version = version or int(datetime.now(UTC).timestamp() * 1000)
+        return self._stream_version
 
     def complete_version(self, count: int, before: int) -> bool:
         """The entire set was read: only now is it known that what was not sent is gone.

@@ -25,8 +25,7 @@ def changed_records(reading: Reading, modified: Property) -> Iterator[dict[str, 
     Raises:
         KeyStoreError: what was delivered can't be looked up or noted.
     """
-    key = [prop.name for prop in reading.source.key]
-    question = reading.question(modified.name, reading.config.get("start_date"), key)
+    question = reading.question(modified.name, reading.config.get("start_date"))
     if reading.delivered.get("query") != question:  # the bookmark belongs to another question: this run begins anew
         _begin_anew(reading)
     with ExitStack() as stack:
@@ -65,18 +64,26 @@ class _Changes:
     def records(self) -> Iterator[dict[str, Any]]:
         bookmark: str | None = self._reading.state.get("replication_key_value")
         start = self._start(bookmark)
-        if start is None:
-            self._reading.destination.begin_version()
+        # A reading of the entire set that was cut short goes on under its version: else what went before it would stay.
+        version = self._before.get("version") if bookmark else None
+        if start is None or version:
+            self._said["version"] = self._reading.destination.begin_version(version)
         for order, question in self._questions(start):
             for rows in self._reading.pages(order, question):
                 yield from self._new_records(rows)
                 self._remember(max(bookmark or "", self._window.newest or ""))
-        if start is None:
-            complete = self._reading.destination.complete_version(self._window.count, 0)
-            if complete and self._line:
-                self._line.stands_alone()
+        if "version" in self._said and self._completes_version(resumed=bookmark is not None):
+            del self._said["version"]
+            self._remember(max(bookmark or "", self._window.newest or ""))
         if self._line:
             yield from self._gone_records(self._line, all_were_read=bookmark is None)
+
+    def _completes_version(self, *, resumed: bool) -> bool:
+        count = self._window.count + resumed  # one that goes on has sent rows before
+        complete = self._reading.destination.complete_version(count, 0)
+        if complete and self._line:
+            self._line.stands_alone()
+        return complete
 
     def _new_records(self, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         marked = [(record, digest(record)) for record in map(self._to_record.record, rows)]

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-T = TypeVar("T")
 
 
 class StoppedError(Exception):
@@ -60,17 +59,18 @@ class Turns:
             self._stopped = True
             self._condition.notify_all()
 
-    def waiting(self, pages: Iterator[T]) -> Iterator[T]:
-        """The pages; while one is waited for, others have the turn."""
-        while True:
-            self.give()
-            try:
-                page = next(pages, None)
-            finally:
-                self.take()
-            if page is None:
-                return
-            yield page
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Let others have the turn while this thread waits for something.
+
+        Raises:
+            StoppedError: the run has ended meanwhile.
+        """
+        self.give()
+        try:
+            yield
+        finally:
+            self.take()
 
 
 def side_by_side(tasks: Sequence[Callable[[], None]], turns: Turns, *, at_once: int) -> None:

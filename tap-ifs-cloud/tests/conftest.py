@@ -114,7 +114,7 @@ class Tenant:
         call = Call("GET", ("main", "projection"), root, path, query, {"accept": EXACT_JSON})
         return self._provider.answer(call).body
 
-    def page(self, url: str, operation: str, *, may_shrink: bool = False) -> Page:
+    def page(self, url: str, _operation: str, **_how: Any) -> Page:
         """What the client does, without the wire."""
         parts = urlsplit(url)
         options = {name: value for name, (value,) in parse_qs(parts.query).items()}
@@ -125,7 +125,7 @@ class Tenant:
             answer = self._decoder.decode(self.answer(parts.path.partition("/v1/")[2], parts.query))
         except OdpError as error:
             raise (RefusedError if error.status in {400, 501} else ContractBrokenError)(str(error)) from None
-        if options.get("$select") not in {"Company,No"}:
+        if options.get("$select") != "Company,No":
             self.full_rows += len(answer["value"])
         if self.between:
             self.between()
@@ -140,7 +140,7 @@ class Tenant:
         version = self.now().translate(str.maketrans("", "", "-:T"))
         with closing(sqlite3.connect(self.database)) as connection, connection:
             for company, number in keys:
-                values = (version, text or random.randbytes(6).hex(), self.now(), company, number)  # noqa: S311
+                values = (version, text or random.randbytes(6).hex(), self.now(), company, number)
                 changed = connection.execute(
                     'UPDATE row SET "_rowversion" = ?, "Text" = ?, "Changed" = ? WHERE "Company" = ? AND "No" = ?',
                     values,
@@ -173,11 +173,12 @@ class Destination:
     left: int | None = None
     """Messages until the process is killed."""
 
-    def begin_version(self) -> None:
+    def begin_version(self, version: int | None = None) -> int:
         self.versions += 1
-        self.version = self.versions
+        self.version = version or self.versions
+        return self.version
 
-    def complete_version(self, count: int, before: int) -> bool:
+    def complete_version(self, count: int, _before: int) -> bool:
         if count:
             self.rows = {key: row for key, row in self.rows.items() if row[1] >= self.version}
             self.arrived("activated")

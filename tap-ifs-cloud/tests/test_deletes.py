@@ -250,3 +250,16 @@ def test_a_line_is_closed_when_its_reading_is(rig):
     with closing(rig.records(rig.reading(rig.states[-1]))) as records:
         list(records)
     rig.run()
+
+
+def test_a_first_reading_that_is_cut_short_ends_in_its_version_all_the_same(rig):
+    rig = keyed(rig)
+    rig.store.unlink()  # nothing is known of what was delivered
+    rig.tenant.remove(ALL[3])
+    rig.run(kill_after=12)
+    assert rig.moved == {"row": 12}
+    rig.run()
+    assert rig.moved["activated"] == 1
+    assert rig.moved["row"] < 19
+    assert rig.is_equal()
+    assert "version" not in rig.states[-1][DELIVERED]

@@ -88,6 +88,16 @@ def test_a_page_that_repeats_stops_the_stream_where_the_way_of_paging_was_set():
         walk.received(rows(1, 2), None)
 
 
+def test_a_counted_page_comes_again_where_rows_appeared_before_it():
+    walk = Walk("s", (KEY,), "", 2, "skip")
+    walk.received(rows(5), None)
+    assert walk.ask == Ask(2, skip=1)
+    assert walk.received(rows(5), None) == []  # a 3 has come in between
+    assert walk.ask == Ask(2, skip=2)
+    assert walk.received([], None) == []
+    assert walk.ask is None
+
+
 def test_a_server_that_does_not_heed_skip_stops_the_stream():
     walk = Walk("s", (KEY,), "", 2, "skip")
 

@@ -183,72 +183,79 @@ def test_two_runs_from_one_state_at_once_are_refused_with_a_sentence(rig):
         rig.run()
 
 
+NUMBERS = st.integers(1, 11)
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("put"), st.integers(1, 11), st.integers(0, 2)),
-        st.tuples(st.just("remove"), st.integers(1, 11), st.integers(0, 2)),
-        st.tuples(st.sampled_from(["put some", "remove some"]), st.integers(1, 6), st.integers(2, 6)),
-        st.tuples(st.just("run"), st.integers(1, 25), st.integers(0, 25)),
-        st.tuples(st.just("change while running"), st.integers(1, 11), st.integers(0, 6)),
-        st.tuples(st.just("older state"), st.integers(0, 40), st.just(0)),
-        st.tuples(st.sampled_from(["no state", "lost store", "store from a backup", "backup"]), st.just(0), st.just(0)),
+        st.tuples(st.sampled_from(["put", "remove"]), NUMBERS, st.integers(1, 6), st.integers(0, 2)),
+        st.tuples(st.just("run"), st.one_of(st.none(), st.integers(1, 25))),
+        st.tuples(st.just("change_while_running"), NUMBERS, st.integers(0, 6)),
+        st.tuples(st.just("restore_state"), st.integers(0, 40)),
+        st.tuples(st.sampled_from(["lose_state", "lose_store", "back_up_store", "restore_store"])),
     ),
     max_size=14,
 )
 
 
-def play(rig, steps) -> None:
-    """Change the source, cut runs, roll back; then one calm run."""
-    tenant = rig.tenant
-    tenant.put(("10", 0))  # an empty set is not believed
-    backup = rig.folder / "backup"
-    waiting: list[int] = []
+class Story:
+    """What happens to a source and to what the tap remembers; each method is a step."""
 
-    def between() -> None:
-        if waiting:
-            number = waiting.pop()
-            tenant.remove(("10", number)) if number % 2 and ("10", number) in tenant.rows() else tenant.put(
-                ("10", number)
-            )
+    def __init__(self, rig) -> None:
+        self.rig = rig
+        self.tenant = rig.tenant
+        self.backup = rig.folder / "backup"
+        self.waiting: list[int] = []
+        self.tenant.put(("10", 0))  # an empty set is not believed
+        self.tenant.between = self._between
 
-    tenant.between = between
-    for kind, number, more in steps:
-        match kind:
-            case "put":
-                tenant.put(("10", number))
-                tenant.seconds += more
-            case "remove":
-                tenant.remove(("10", number))
-                tenant.seconds += more
-            case "put some":
-                tenant.put(*(("10", number + place) for place in range(more)))
-            case "remove some":
-                tenant.remove(*(("10", number + place) for place in range(more)))
-            case "run":
-                with suppress(ContractBrokenError):  # counting rows of a set that changes may meet a page twice, and stops
-                    rig.run(kill_after=number if more else None)
-            case "change while running":
-                waiting[:] = range(number, number + more)
-            case "older state":
-                rig.states.append(rig.states[number % len(rig.states)])
-            case "no state":
-                rig.states.append({})
-            case "lost store":
-                shutil.rmtree(rig.store.parent, ignore_errors=True)
-                rig.states[:-1] = []
-            case "backup":
-                shutil.rmtree(backup, ignore_errors=True)
-                if rig.store.parent.exists():
-                    shutil.copytree(rig.store.parent, backup)
-            case "store from a backup":
-                if backup.exists():
-                    shutil.rmtree(rig.store.parent, ignore_errors=True)
-                    shutil.copytree(backup, rig.store.parent)
-                    waiting.clear()
-                    rig.run()  # states as old as the backup would hide what was delivered since
-                    rig.states[:-1] = []
-    waiting.clear()
-    rig.run()
+    def play(self, steps) -> None:
+        """All steps, then a calm run."""
+        for name, *values in steps:
+            getattr(self, name)(*values)
+        self.waiting.clear()
+        self.rig.run()
+
+    def _between(self) -> None:
+        if self.waiting:
+            key = ("10", self.waiting.pop())
+            self.tenant.remove(key) if key[1] % 2 and key in self.tenant.rows() else self.tenant.put(key)
+
+    def put(self, number: int, count: int, seconds: int) -> None:
+        self.tenant.put(*(("10", number + place) for place in range(count)))
+        self.tenant.seconds += seconds
+
+    def remove(self, number: int, count: int, seconds: int) -> None:
+        self.tenant.remove(*(("10", number + place) for place in range(count)))
+        self.tenant.seconds += seconds
+
+    def run(self, kill_after: int | None) -> None:
+        with suppress(ContractBrokenError):  # counting rows of a set that changes may meet a page twice, and stops
+            self.rig.run(kill_after=kill_after)
+
+    def change_while_running(self, number: int, count: int) -> None:
+        self.waiting[:] = range(number, number + count)
+
+    def restore_state(self, which: int) -> None:
+        self.rig.states.append(self.rig.states[which % len(self.rig.states)])
+
+    def lose_state(self) -> None:
+        self.rig.states.append({})
+
+    def lose_store(self) -> None:
+        shutil.rmtree(self.rig.store.parent, ignore_errors=True)
+
+    def back_up_store(self) -> None:
+        shutil.rmtree(self.backup, ignore_errors=True)
+        if self.rig.store.parent.exists():
+            shutil.copytree(self.rig.store.parent, self.backup)
+
+    def restore_store(self) -> None:
+        """One that is as old as the state hides what was delivered since, and nobody can know: so the state is not restored too."""
+        if self.backup.exists():
+            self.lose_store()
+            shutil.copytree(self.backup, self.rig.store.parent)
+            self.waiting.clear()
+            self.rig.run()
+            self.rig.states[:-1] = []
 
 
 @pytest.mark.parametrize("modified", [None, "Changed"])
@@ -257,7 +264,7 @@ def play(rig, steps) -> None:
 def test_what_arrived_equals_the_source_after_any_changes_kills_and_losses(new_rig, modified, steps, page_size, paging):
     with closing(new_rig(modified=modified)) as rig:
         rig.settings |= {"page_size": page_size, "paging": paging}
-        play(rig, steps)
+        Story(rig).play(steps)
         assert rig.is_equal()
 
 
@@ -273,7 +280,7 @@ def test_the_same_holds_for_servers_that_refuse_things(new_rig, steps, switch):
         else:
             rig.tenant.refuses_key_filters = True
             rig.settings["paging"] = "skip"
-        play(rig, steps)
+        Story(rig).play(steps)
         assert rig.is_equal()
 
 

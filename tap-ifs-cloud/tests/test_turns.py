@@ -11,13 +11,10 @@ from tap_ifs_cloud.turns import StoppedError, Turns, side_by_side
 def reading(turns, written, name, pages, *, fail_at=None, arrived=lambda *_: None):
     """A task that writes the number of each page twice, as rows of one page, with whatever else happens in between."""
 
-    def fetched():
-        for number in range(pages):
-            arrived(name, number)
-            yield number
-
     def task():
-        for number in turns.waiting(fetched()):
+        for number in range(pages):
+            with turns.away():
+                arrived(name, number)
             if number == fail_at:
                 raise ValueError(f"{name} page {number}")
             written.append((name, number, "first row"))
@@ -51,7 +48,9 @@ def test_no_more_streams_are_read_at_once_than_was_said():
         def run():
             now.add(name)
             most.append(len(now))
-            list(turns.waiting(iter(range(3))))
+            for _ in range(3):
+                with turns.away():
+                    pass
             now.remove(name)
 
         return run

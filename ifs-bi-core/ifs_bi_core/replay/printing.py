@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from ifs_bi_core.dead_letter.store import DeadLetters
 
 
+_FOR_NO_TARGET = frozenset({"write-back"})
+"""Streams of letters that hold operations instead of rows: who wants them names them."""
+
+
 @dataclass(frozen=True)
 class Selection:
-    """What a replay is asked for; nothing: all that is pending.
+    """What a replay is asked for; nothing: all rows that are pending.
 
     Attributes:
         stream: letters of this stream alone.
@@ -49,7 +53,7 @@ class Selection:
 
     def letters(self, store: DeadLetters, *states: State) -> list[Letter]:
         """The letters in these states that fit."""
-        return store.letters(
+        found = store.letters(
             *states,
             letter=self.letter,
             stream=self.stream,
@@ -58,6 +62,8 @@ class Selection:
             destination=self.destination,
             since=self.since,
         )
+        is_named = self.stream or self.letter or self.batch
+        return [letter for letter in found if is_named or letter.stream not in _FOR_NO_TARGET]
 
 
 def moment(text: str) -> datetime:

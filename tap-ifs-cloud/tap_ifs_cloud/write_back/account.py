@@ -24,7 +24,7 @@ from ifs_bi_core.ledger.trail import TrailRow
 from ifs_bi_core.singer.lines import decode, encoded
 from ifs_bi_core.singer.refusals import Refusals
 
-from tap_ifs_cloud.write_back.decisions import SETTLED, Earlier, Outcome, Result
+from tap_ifs_cloud.write_back.course import SETTLED, Earlier, Outcome, Result
 from tap_ifs_cloud.write_back.operations import SCHEMA, STREAM, Operation, operation_of
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ifs_bi_core.http.client import Surroundings
     from ifs_bi_core.singer.account import Account
 
-    from tap_ifs_cloud.write_back.decisions import Result
+    from tap_ifs_cloud.write_back.course import Result
     from tap_ifs_cloud.write_back.operations import Operation
     from tap_ifs_cloud.write_back.sending import Writer
 
@@ -103,6 +103,7 @@ class Session:
         self._dry_run = dry_run
         self._as_json = as_json
         self._surroundings = surroundings
+        self._code = ExitCode.DONE
 
     def carry_out(self, lines: Iterable[bytes]) -> ExitCode:
         """Carry out the operations of some lines.
@@ -134,7 +135,6 @@ class Session:
         from tap_ifs_cloud.write_back.sending import Writer  # noqa: PLC0415 - see `write_back`
 
         account = Account(STREAM, version("tap-ifs-cloud"), self._config)
-        self._code = ExitCode.DONE
         with account.closing(lambda: self._code):
             observe = account.run.observer("ifs")
             writer = Writer(self._config, observe=observe, surroundings=self._surroundings)
@@ -147,7 +147,7 @@ class Session:
             self._print_plans(account, writer, found)
             return self._code
         from tap_ifs_cloud.write_back.account import REPLAY, Operations  # noqa: PLC0415 - see `write_back`
-        from tap_ifs_cloud.write_back.sending import carry_out  # noqa: PLC0415 - see `write_back`
+        from tap_ifs_cloud.write_back.carrying import carry_out  # noqa: PLC0415 - see `write_back`
 
         operations = Operations(account, destination(self._config), tell=self._tell, sleep=self._surroundings.sleep)
         if left := operations.recover():
@@ -171,7 +171,7 @@ class Session:
     def _print_plans(self, account: Account, writer: Writer, found: Iterable[Given]) -> None:
         from ifs_bi_core.singer.refusals import Refusals  # noqa: PLC0415 - see `write_back`
 
-        from tap_ifs_cloud.write_back.sending import planned  # noqa: PLC0415 - see `write_back`
+        from tap_ifs_cloud.write_back.carrying import planned  # noqa: PLC0415 - see `write_back`
 
         refusals = Refusals(account, destination(self._config))
         for one in found:

@@ -1,4 +1,4 @@
-"""Requests to IFS Cloud that look at records and change them, and one operation carried out to its end."""
+"""Requests to IFS Cloud that look at records and change them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tap_ifs_cloud.metadata_cache import Document, MetadataCache
 from tap_ifs_cloud.outcomes import failure
 from tap_ifs_cloud.token import token_fetcher
 from tap_ifs_cloud.write_back.answers import Answer, Meaning, answer_of
-from tap_ifs_cloud.write_back.decisions import Outcome, Record, Result, Sending, View, decide, needs_look
+from tap_ifs_cloud.write_back.course import Record
 from tap_ifs_cloud.write_back.resources import entity_named, resource_of
 from tap_ifs_cloud.write_back.task import Task
 
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
     from tap_ifs_cloud.entities import Entity
     from tap_ifs_cloud.metadata import Metadata
-    from tap_ifs_cloud.write_back.decisions import Earlier
     from tap_ifs_cloud.write_back.operations import Operation
     from tap_ifs_cloud.write_back.resources import Resource
 
@@ -166,14 +165,15 @@ class Writer:
         Raises:
             IfsBiError: it was not done, and nothing else can be done now.
         """
-        answer = self._written(task, etag, exact=self._writes_exact is not False)
+        form = self._reads_exact if self._writes_exact is None else self._writes_exact
+        answer = self._written(task, etag, exact=form is not False)
         if answer.meaning is Meaning.FORM and self._writes_exact is None and task.values:
             plain = self._written(task, etag, exact=False)
             if plain.meaning is not Meaning.FORM:  # else it was not the form
                 self._writes_exact = False if plain.meaning is Meaning.DONE else None
                 return plain
         elif answer.meaning is Meaning.DONE and task.values:
-            self._writes_exact = self._writes_exact is not False
+            self._writes_exact = form is not False
         return answer
 
     def pause(self, sendings: int) -> None:
@@ -249,61 +249,3 @@ class Writer:
             if answer.meaning is not Meaning.AGAIN:
                 break
         return answer
-
-
-def carry_out(
-    writer: Writer, operation: Operation, before: Earlier | None, about_to_send: Callable[[str | None], None]
-) -> Result:
-    """Carry out one operation to its end.
-
-    Args:
-        writer: asks IFS Cloud.
-        operation: what is to be done.
-        before: what an earlier run did about it, whose outcome nobody knows.
-        about_to_send: called before anything is sent that may change something, with the ETag of the record that it is for; an
-            `IfsBiError` of it prevents the sending.
-    """
-    view = View(before=before)
-    try:
-        task = writer.task(operation)
-        while True:
-            if needs_look(task, view):
-                view = view.looked(writer.look(task))
-            step = decide(task, view)
-            if isinstance(step, Result):
-                row = view.last.row if view.last else None
-                return replace(step, key=task.resource.known_key(row)) if row and not operation.key else step
-            about_to_send(step.etag)
-            view = _after_sending(writer, task, view, step)
-    except RowRejectedError as error:
-        return Result(Outcome.UNKNOWN if view.doubt else Outcome.REFUSED, _both(view, error))
-    except IfsBiError as error:
-        return Result(Outcome.UNKNOWN if view.doubt else Outcome.NOT_SENT, _both(view, error), stop=error)
-
-
-def planned(writer: Writer, operation: Operation) -> Request | Result:
-    """What would be sent for an operation as things are, or why nothing would be.
-
-    Raises:
-        IfsBiError: nothing can be looked at now.
-    """
-    try:
-        task = writer.task(operation)
-        view = View()
-        if needs_look(task, view):
-            view = view.looked(writer.look(task))
-        step = decide(task, view)
-    except RowRejectedError as error:
-        return Result(Outcome.REFUSED, str(error))
-    return task.request(step.etag, exact=True) if isinstance(step, Sending) else step
-
-
-def _after_sending(writer: Writer, task: Task, view: View, step: Sending) -> View:
-    after = view.sent(writer.write(task, step.etag))
-    if after.last and after.last.meaning is Meaning.DOUBT:
-        writer.pause(after.sendings)
-    return after
-
-
-def _both(view: View, error: IfsBiError) -> str:
-    return f"{view.said} {error}" if view.doubt else str(error)

@@ -1,6 +1,8 @@
 """The command as people type it, and marks on what a run delivered."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -68,6 +70,12 @@ def test_help_shows_an_example_of_each_operation(desk):
     shown = CliRunner().invoke(write_back, ["--help"]).stdout
     for word in ('"set"', '"create"', '"delete"', '"action"', "--from-ledger", "--dry-run"):
         assert word in shown
+
+
+def test_the_tap_itself_never_writes():
+    seen = "import sys, tap_ifs_cloud.tap; print([name for name in sys.modules if 'write_back' in name])"
+    ran = subprocess.run([sys.executable, "-c", seen], capture_output=True, check=True, timeout=60)
+    assert ran.stdout == b"[]\n"
 
 
 @pytest.fixture

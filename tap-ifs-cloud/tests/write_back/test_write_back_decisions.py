@@ -7,17 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ifs_bi_core.http.message import Response, case_insensitive
 from tap_ifs_cloud.write_back.answers import Answer, Meaning, answer_of
-from tap_ifs_cloud.write_back.decisions import (
-    MOST_SENDINGS,
-    SETTLED,
-    Earlier,
-    Outcome,
-    Record,
-    Result,
-    View,
-    decide,
-    needs_look,
-)
+from tap_ifs_cloud.write_back.course import SETTLED, Earlier, Outcome, Record, Result, View
+from tap_ifs_cloud.write_back.decisions import MOST_SENDINGS, decide, needs_look
 from tap_ifs_cloud.write_back.operations import Kind
 
 OURS = {"Note": "ours"}

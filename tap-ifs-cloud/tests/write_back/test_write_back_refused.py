@@ -75,6 +75,15 @@ def test_a_system_that_wants_numbers_as_numbers_gets_them(desk):
     assert [one["status"] for one in desk.sent("PATCH")] == [400, 200, 200]
 
 
+@pytest.mark.parametrize("status", [400, 406, 415])
+def test_a_system_that_knows_no_exact_decimals_is_written_to_all_the_same(desk, status):
+    desk.box.world.switches.refuse_exact = status
+    order = desk.order()
+    assert desk.give(setting(order, CurrencyRate=1.25)) == (0, ["done"])
+    assert desk.sql("SELECT CurrencyRate FROM purchase_order WHERE OrderNo = ?", order) == [("1.2500000000",)]
+    assert len(desk.sent("PATCH")) == 1
+
+
 def test_a_sign_in_page_is_no_success(desk):
     order = desk.order()
     desk.strike("PATCH", "status", status=200, message="<html>Sign in</html>")
