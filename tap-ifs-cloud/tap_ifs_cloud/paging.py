@@ -96,6 +96,7 @@ class Walk:
         self._offset: int  # rows of the set before the next one, as far as this walk has counted
         self._links: set[str] = set()  # that were followed since the last ask that was none
         self._sends_links = False
+        self._beyond = 0  # looks beyond the last row that found one
         self._answered: list[tuple[Any, ...]]  # positions of the last answer
         self._repeated: int
         self.page = 0
@@ -140,6 +141,9 @@ class Walk:
         if self._is_repetition(asked, positions):
             self._leave_repetition()
             return []
+        if asked.skip and not asked.overlaps and not asked.link:
+            self._looked_beyond(positions)
+            return []
         known = [index for index, position in enumerate(positions) if position in self._last_page]
         if asked.overlaps and asked.skip and not known:
             # The row that should have been met again isn't there: rows before it have gone. Back to known ground.
@@ -154,16 +158,7 @@ class Walk:
         if not asked.link and len(rows) >= asked.top:
             self._heeded = max(self._heeded, asked.top)
         self._tell_of_shrinking()
-        met_only_the_last = asked.overlaps and len(rows) == 1 and not new
-        if link and (self._mode == "link" or met_only_the_last):
-            self.ask = self._followed(replace(asked, skip=0, overlaps=False), link)
-        elif not rows or met_only_the_last or self._is_end(asked, rows, link):
-            self.ask = None
-        else:
-            self._longest = max(self._longest, len(rows))
-            # What a filter has left out by then, where the order is not what it compares by, is unknown.
-            again = self._is_foreign_order(rows) and asked.filter != self._base_filter
-            self.ask = self._from_the_start() if again else self._onward()
+        self.ask = self._next(asked, rows, link, met_only_the_last=asked.overlaps and len(rows) == 1 and not new)
         return new
 
     def fall_back(self) -> bool:
@@ -223,6 +218,29 @@ class Walk:
                 f"{self._stream}: IFS Cloud sent page {self.page - 1} again instead of page {self.page}. "
                 f"Set `paging: {other}`, then run again."
             )
+
+    def _next(self, asked: Ask, rows: list[Row], link: str | None, *, met_only_the_last: bool) -> Ask | None:
+        if link and (self._mode == "link" or met_only_the_last):
+            return self._followed(replace(asked, skip=0, overlaps=False), link)
+        if met_only_the_last and self._longest <= 1:
+            # The set may have this one row, or the server may give one at a time: a look beyond it tells.
+            return replace(asked, skip=self._offset, overlaps=False)
+        if not rows or met_only_the_last or self._is_end(asked, rows, link):
+            return None
+        self._longest = max(self._longest, len(rows))
+        # What a filter has left out by then, where the order is not what it compares by, is unknown.
+        again = self._is_foreign_order(rows) and asked.filter != self._base_filter
+        return self._from_the_start() if again else self._onward()
+
+    def _looked_beyond(self, positions: list[tuple[Any, ...]]) -> None:
+        """Nothing beyond the last row is the end; something has come by now, or there is no room to meet a known row."""
+        self._beyond = self._beyond + 1 if positions else 0
+        if self._beyond > _PATIENCE:
+            raise ContractBrokenError(
+                f"{self._stream}: IFS Cloud gives one row a page, which can't be counted safely. "
+                f"Set `paging: keyset`, then run again."
+            )
+        self.ask = self._onward() if positions else None
 
     def _is_end(self, asked: Ask, rows: list[Row], link: str | None) -> bool:
         if link:
@@ -290,8 +308,6 @@ class Walk:
             return self._from_the_start()
         if self._mode == "keyset":
             return Ask(self._page_size, all_of(self._base_filter, after(self._last_row, self._order)))
-        if self._longest <= 1:  # a server that gives one row at a time leaves no room to meet a known one
-            return Ask(self._page_size, self._base_filter, skip=self._offset)
         return Ask(self._page_size, self._base_filter, skip=self._offset - 1, overlaps=True)
 
     def _position(self, row: Mapping[str, Any]) -> tuple[Any, ...]:

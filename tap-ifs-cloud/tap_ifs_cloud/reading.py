@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,6 +22,7 @@ from tap_ifs_cloud.versions import Keys
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from ifs_bi_core.ledger.runs import Run
@@ -66,6 +68,7 @@ class Surroundings:
         run: the run in the ledger, if it is kept.
         key_store: the file of what was delivered; None for one that forgets.
         clock: the present, aware.
+        waiting: what an answer of IFS Cloud is waited for in; other streams may write meanwhile.
     """
 
     log: logging.Logger
@@ -73,6 +76,7 @@ class Surroundings:
     run: Run | None = None
     key_store: Path | None = None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    waiting: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class Reading:
@@ -199,7 +203,8 @@ class Reading:
             chosen = () if self._learned.whole_rows else wanted
             url = walk.ask.link or self._url(walk.ask, order, chosen, expand=select is None)
             try:
-                page = self._cloud.page(url, f"{self.name} page {self._page + 1}", may_shrink=walk.can_shrink)
+                with self._around.waiting():
+                    page = self._cloud.page(url, f"{self.name} page {self._page + 1}", may_shrink=walk.can_shrink)
             except TooSlowError:
                 walk.shrink()
                 continue

@@ -83,6 +83,12 @@ SETTINGS = th.PropertiesList(
         description="Most requests in any 60 seconds; any positive number",
     ),
     th.Property(
+        "concurrency",
+        th.IntegerType(minimum=1),
+        default=4,
+        description="Streams that are read at once; all of them share `requests_per_minute`",
+    ),
+    th.Property(
         "paging",
         th.StringType,
         allowed_values=["auto", "keyset", "skip"],

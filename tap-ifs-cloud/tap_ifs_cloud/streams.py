@@ -17,6 +17,7 @@ from tap_ifs_cloud.reading import DELIVERED, Reading, Surroundings
 from tap_ifs_cloud.row_version import versioned_records
 from tap_ifs_cloud.schema import DELETED_AT, catalog_schema
 from tap_ifs_cloud.timestamp import changed_records
+from tap_ifs_cloud.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,18 +40,26 @@ class EntityStream(Stream):
         cloud: where it is read.
         run: the run in the ledger, if it is kept.
         key_store: the file of what was delivered; None for one that forgets.
+        turns: who may write, where streams are read side by side.
     """
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # `RowReader` has given every value its type
     is_sorted = True  # a run that was interrupted goes on from its last STATE
 
     def __init__(
-        self, tap: Tap, source: Source, cloud: IfsCloud, run: Run | None = None, key_store: Path | None = None
+        self,
+        tap: Tap,
+        source: Source,
+        cloud: IfsCloud,
+        run: Run | None = None,
+        key_store: Path | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self._source = source
         self._cloud = cloud
         self._run = run
         self._key_store = key_store
+        self._turns = turns or Turns()
         self.failure: IfsBiError | None = None
         self.wire_schema = source.schema
         super().__init__(tap, schema=catalog_schema(source.schema), name=source.entity.name)
@@ -84,7 +93,7 @@ class EntityStream(Stream):
             self._cloud,
             destination=self,
             state=state,
-            surroundings=Surroundings(self.logger, progress, self._run, self._key_store),
+            surroundings=Surroundings(self.logger, progress, self._run, self._key_store, waiting=self._turns.away),
             deselected=[name for name in self._source.properties if not self.mask[("properties", name)]],
         )
         try:

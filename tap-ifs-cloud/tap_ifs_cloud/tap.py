@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -12,7 +13,6 @@ from ifs_bi_core.errors import ConfigError, ContractBrokenError, ExitCode
 from ifs_bi_core.http.client import REAL, Surroundings
 from ifs_bi_core.http.limits import SlidingWindow
 from ifs_bi_core.http.shared_limits import shared_limit
-from ifs_bi_core.settings import origin
 from ifs_bi_core.singer.account import Account
 from ifs_bi_core.singer.lines import LineWriter
 from ifs_bi_core.singer.plugin import Plugin, run
@@ -22,24 +22,24 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
 from singer_sdk.singerlib.json import deserialize_json
 
-from tap_ifs_cloud.client import IfsCloud
+from tap_ifs_cloud.connection import base_url, connected, metadata_of, service_of
 from tap_ifs_cloud.deletes import detects_deletes
 from tap_ifs_cloud.entities import Entity, catalogue
-from tap_ifs_cloud.metadata import Metadata, parse
-from tap_ifs_cloud.odata import service_url
+from tap_ifs_cloud.metadata_cache import MetadataCache, names_of
 from tap_ifs_cloud.schema import expanded_properties, stream_properties
 from tap_ifs_cloud.settings import SETTINGS
 from tap_ifs_cloud.source import Source
 from tap_ifs_cloud.streams import EntityStream
-from tap_ifs_cloud.token import Client, keycloak_token_url
+from tap_ifs_cloud.turns import Turns, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
     from typing import IO
 
     from ifs_bi_core.http.limits import Limiter
+    from singer_sdk import Stream
 
+    from tap_ifs_cloud.client import IfsCloud
     from tap_ifs_cloud.source import Replication
 
 
@@ -69,41 +69,36 @@ class TapIfsCloud(Plugin, Tap):
     @cached_property
     def cloud(self) -> IfsCloud:
         """The client of the configured system."""
-        config = self.config
-        base_url = origin("base_url", config["base_url"])
-        if config.get("token_url"):
-            token_url = origin("token_url", config["token_url"])
-        elif config.get("realm"):
-            token_url = keycloak_token_url(base_url, config["realm"])
-        else:
-            raise ConfigError(
-                "Neither realm nor token_url is set. Set realm to the system's namespace: IFS Cloud shows it in API Explorer, "
-                "Documentation, API Doc, as part of Connect URL."
-            )
-        return IfsCloud(
-            Client(token_url, config["client_id"], config["client_secret"], config.get("scope") or ""),
-            limiter=self._limiter(base_url),
-            timeout_seconds=float(config["request_timeout_seconds"]),
-            retry_limit_seconds=float(config["retry_limit_seconds"]),
-            user_agent=config["user_agent"],
+        return connected(
+            self.config,
+            limiter=self._limiter(),
             observe=self.account.run.observer("ifs") if self.account else lambda _: None,
             surroundings=self.surroundings,
         )
 
-    def _limiter(self, base_url: str) -> Limiter:
+    @cached_property
+    def _metadata(self) -> MetadataCache:
+        """The ``$metadata`` documents of the system."""
+        return MetadataCache(Path(self.config["state_dir"]))
+
+    @cached_property
+    def _turns(self) -> Turns:
+        """Who may write, where streams are read side by side."""
+        return Turns()
+
+    def _limiter(self) -> Limiter:
         """Counts requests; those of a run together with all runs against the same system that share its state folder."""
         limit = float(self.config["requests_per_minute"])
         if self.account is None:
             return SlidingWindow(limit)
-        return shared_limit(self.account.state_dir, "ifs-cloud", base_url, limit)
+        return shared_limit(self.account.state_dir, "ifs-cloud", base_url(self.config), limit)
 
     def _key_store(self, state_dir: Path) -> Path:
         """The file of what was delivered from the configured system to the configured user's eyes."""
-        config = self.config
-        base_url = origin("base_url", config["base_url"])
-        system = [base_url, config.get("token_url") or config.get("realm"), config["client_id"]]
+        config, address = self.config, base_url(self.config)
+        system = [address, config.get("token_url") or config.get("realm"), config["client_id"]]
         name = hashlib.blake2b(json.dumps(system).encode(), digest_size=6).hexdigest()
-        return state_dir / "delivered" / f"{urlsplit(base_url).hostname}-{name}.db"
+        return state_dir / "delivered" / f"{urlsplit(address).hostname}-{name}.db"
 
     def discover_streams(self) -> Sequence[EntityStream]:
         """A stream for each wanted entity that the tenant has.
@@ -111,13 +106,12 @@ class TapIfsCloud(Plugin, Tap):
         Raises:
             ConfigError: a stream that the configuration names does not exist on the tenant or in the catalogue.
         """
-        documents: dict[str, Metadata] = {}
         detects_deletes(self.config)  # in a way that there is, or nothing is read
         run, key_store = (self.account.run, self._key_store(self.account.state_dir)) if self.account else (None, None)
         return [
-            EntityStream(self, source, self.cloud, run, key_store)
+            EntityStream(self, source, self.cloud, run, key_store, self._turns)
             for entity, is_asked_for in self._wanted_entities()
-            if (source := self._source(entity, documents, is_asked_for=is_asked_for))
+            if (source := self._source(entity, is_asked_for=is_asked_for))
         ]
 
     def setup_mapper(self) -> None:
@@ -155,28 +149,19 @@ class TapIfsCloud(Plugin, Tap):
             if entry.metadata.resolve_selection().get((), True)
         }
 
-    def _source(self, entity: Entity, documents: dict[str, Metadata], *, is_asked_for: bool) -> Source | None:
+    def _source(self, entity: Entity, *, is_asked_for: bool) -> Source | None:
         try:
-            return self._joined(entity, documents)
+            return self._joined(entity)
         except ContractBrokenError as error:
             if is_asked_for:
                 raise ConfigError(str(error)) from None
             self.logger.warning("Stream %s is left out, since its name here is %s: %s", entity.name, entity.sure, error)
             return None
 
-    def _joined(self, entity: Entity, documents: dict[str, Metadata]) -> Source:
+    def _joined(self, entity: Entity) -> Source:
         """The catalogue's row joined with what the tenant has."""
-        service = service_url(
-            origin("base_url", self.config["base_url"]),
-            endpoint=entity.endpoint,
-            service=entity.service,
-            projection=entity.projection,
-        )
-        if service not in documents:
-            operation = f"$metadata of {entity.projection}"
-            response = self.cloud.get(f"{service}/$metadata", operation, accept="application/xml")
-            documents[service] = parse(response.body, operation)
-        metadata = documents[service]
+        service = service_of(self.config, entity.projection, entity.endpoint, entity.service)
+        metadata = self._metadata.metadata(service, metadata_of(self.cloud, service), accepts=names_of(entity))
         entity_type = metadata.entity_sets.get(entity.entity_set)
         if entity_type is None:
             raise ContractBrokenError(
@@ -253,12 +238,25 @@ class TapIfsCloud(Plugin, Tap):
             writer.run = account.run.id
             tap.setup_mapper()
             tap.load_state(last)
-            tap.sync_all()
+            tap.read_all()
         if failed := tap.failed:
             cls.logger.error(
                 "%s stopped early; the other streams are complete. See the reasons above.", ", ".join(failed)
             )
         return tap.exit_code()
+
+    def read_all(self) -> None:
+        """Read the streams, `concurrency` of them at once.
+
+        Raises:
+            IfsBiError: of the first stream that can't go on; the run ends with it.
+        """
+        self._reset_state_progress_markers()
+        self._set_compatible_replication_methods()
+        if self.state:
+            self._state_writer.write_state(self.state)
+        chosen = [stream for stream in self.streams.values() if stream.selected]
+        side_by_side([partial(_read, stream) for stream in chosen], self._turns, at_once=self.config["concurrency"])
 
     @property
     def failed(self) -> list[str]:
@@ -268,6 +266,11 @@ class TapIfsCloud(Plugin, Tap):
     def exit_code(self) -> ExitCode:
         """How a run ends that came to its end."""
         return ExitCode.FAILED if self.failed else ExitCode.DONE
+
+
+def _read(stream: Stream) -> None:
+    stream.sync()
+    stream.finalize_state_progress_markers()
 
 
 def main() -> None:

@@ -135,7 +135,7 @@ def test_discovery_opens_no_ledger(pulling):
     ran = pulling.run("--discover")
     assert ran.returncode == ExitCode.DONE
     assert [stream["stream"] for stream in json.loads(ran.stdout)["streams"]] == ["sites"]
-    assert not pulling.state_dir.exists()
+    assert [path.name for path in pulling.state_dir.iterdir()] == ["metadata"]
 
 
 def damaged(state_dir: Path) -> None:

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tap_ifs_cloud.prefetch import ahead
 
@@ -33,6 +33,7 @@ class Source:
         return not any(thread.is_alive() for thread in self.threads)
 
 
+@settings(deadline=None)
 @given(count=st.integers(0, 20), depth=st.integers(1, 4))
 def test_pages_come_complete_and_in_order(count, depth):
     source = Source(count)
@@ -42,6 +43,7 @@ def test_pages_come_complete_and_in_order(count, depth):
     assert source.closed
 
 
+@settings(deadline=None)
 @given(count=st.integers(1, 20), depth=st.integers(1, 4), data=st.data())
 def test_an_error_comes_in_the_place_of_its_page(count, depth, data):
     source = Source(count, fails_at=data.draw(st.integers(0, count - 1)))
@@ -58,6 +60,7 @@ def test_an_error_comes_in_the_place_of_its_page(count, depth, data):
     assert source.over()
 
 
+@settings(deadline=None)
 @given(count=st.integers(1, 20), depth=st.integers(1, 4), data=st.data())
 def test_where_the_consumer_stops_early_the_thread_ends_and_the_source_is_closed(count, depth, data):
     source = Source(count)
@@ -95,6 +98,7 @@ def test_the_next_page_is_asked_for_while_one_is_worked_on():
     assert list(reading) == [1, 2]
 
 
+@settings(deadline=None)
 @given(count=st.integers(0, 30), depth=st.integers(1, 4))
 def test_no_more_pages_are_asked_for_than_may_wait(count, depth):
     taken, leads = [0], [0]

@@ -249,7 +249,7 @@ class Story:
             shutil.copytree(self.rig.store.parent, self.backup)
 
     def restore_store(self) -> None:
-        """One that is as old as the state hides what was delivered since, and nobody can know: so the state is not restored too."""
+        """A store as old as the state would hide what was delivered since, and nobody could know: the state stays."""
         if self.backup.exists():
             self.lose_store()
             shutil.copytree(self.backup, self.rig.store.parent)
