@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 from ifs_bi_core.errors import AuthError, ContractBrokenError, IfsBiError, ThrottledError, UnavailableError
+from ifs_bi_core.redaction import shown
 
 if TYPE_CHECKING:
     from ifs_bi_core.http.message import Response
@@ -188,7 +189,7 @@ def error_of(body: bytes) -> tuple[str | None, str | None]:
     if isinstance(message, dict):
         message = message.get("value")
     texts = dict.fromkeys(filter(None, map(_text, (message, *_details(error)))))
-    return _text(error.get("code")), "; ".join(texts)[:_SHOWN] or None
+    return _text(error.get("code")), shown("; ".join(texts), _SHOWN) or None
 
 
 def _details(error: dict[str, Any]) -> list[Any]:

@@ -114,6 +114,12 @@ def test_every_known_shape_of_an_error_body_is_read_and_any_other_is_survived(bo
     assert error_of(body) == expected
 
 
+def test_a_token_that_the_cut_would_go_through_does_not_show_its_first_half():
+    token = "eyJ0eXAiOiJKV1Qi.eyJhdWQiOiJodHRwczovL2FuYWx5c2lz.c2lnbmF0dXJl"
+    _, message = error_of(answer(400, "Bad", "x" * 290 + " " + token).body)
+    assert "eyJ0" not in message
+
+
 def test_a_long_message_is_cut():
     _, message = error_of(answer(400, "A", "x" * 10_000).body)
     assert message is not None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from ifs_bi_core.errors import ConfigError
+from ifs_bi_core.redaction import shown
 from ifs_bi_core.singer.lines import decode, encode
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ SCHEMA: Final = encode(
 """The SCHEMA line of that stream."""
 
 _LONGEST_ID = 200
+_LOOKED_AT = 10_000  # bytes of it in which secrets are looked for: longer than a token
 _SHOWN = 80  # characters of a bad line that an error repeats
 _ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "set": frozenset({"id", "entity", "key", "set", "version"}),
@@ -131,8 +133,8 @@ def given(line: bytes, number: int) -> Given | None:
     try:
         said = decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        shown = line[: 4 * _SHOWN].decode(errors="replace").strip()[:_SHOWN]
-        raise ConfigError(f"Line {number} of the input is no JSON ({error}): {shown!r}. {_NOTHING_SENT}") from None
+        beginning = shown(line[:_LOOKED_AT].decode(errors="replace").strip(), _SHOWN)
+        raise ConfigError(f"Line {number} of the input is no JSON ({error}): {beginning!r}. {_NOTHING_SENT}") from None
     try:
         if not isinstance(said, dict):
             raise TypeError("it is no JSON object")  # noqa: TRY301 - every flaw gets the line's number in one place
