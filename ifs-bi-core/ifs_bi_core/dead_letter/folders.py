@@ -5,12 +5,12 @@ Everything is for its owner alone: folders 0700, files 0600. What these function
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ifs_bi_core.disk import lock_taken, sync_folder
 from ifs_bi_core.errors import ConfigError, IfsBiError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def write_folder(temporary: Path, final: Path, files: Mapping[str, bytes]) -> No
         os.mkdir(temporary, 0o700)  # noqa: PTH102 - the crash test stops before each call into os
         for name, data in files.items():
             _write(temporary / name, data, os.O_EXCL)
-        _fsync(temporary)
+        sync_folder(temporary)
         move(temporary, final)
 
 
@@ -61,7 +61,7 @@ def replace_file(path: Path, data: bytes) -> None:
     with _told(path):
         _write(temporary, data, os.O_TRUNC)
         os.replace(temporary, path)  # noqa: PTH105 - the crash test stops before each call into os
-        _fsync(path.parent)
+        sync_folder(path.parent)
 
 
 def move(source: Path, target: Path) -> None:
@@ -73,8 +73,8 @@ def move(source: Path, target: Path) -> None:
     with _told(target):
         make_folder(target.parent)
         os.rename(source, target)  # noqa: PTH104 - the crash test stops before each call into os
-        _fsync(target.parent)
-        _fsync(source.parent)
+        sync_folder(target.parent)
+        sync_folder(source.parent)
 
 
 def make_folder(folder: Path) -> None:
@@ -86,7 +86,7 @@ def make_folder(folder: Path) -> None:
         os.mkdir(folder, 0o700)  # noqa: PTH102 - the crash test stops before each call into os
     except FileExistsError:  # another process was faster
         return
-    _fsync(folder.parent)
+    sync_folder(folder.parent)
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def locked(
         return
     try:
         give_up = clock() + _PATIENCE_SECONDS
-        while not _lock_taken(handle):
+        while not lock_taken(handle):
             if clock() >= give_up:
                 raise IfsBiError(
                     f"Another process has held {path} for {_PATIENCE_SECONDS:.0f} seconds. Let it end, or end it, then run again."
@@ -128,29 +128,12 @@ def locked(
         os.close(handle)
 
 
-def _lock_taken(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _write(path: Path, data: bytes, how: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | how, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(handle)
-
-
-def _fsync(folder: Path) -> None:
-    """Make what happened in a folder last."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ it passes as the moment of the start. A file that is damaged passes as full unti
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 import math
@@ -26,6 +25,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ifs_bi_core.disk import lock_taken
 from ifs_bi_core.errors import ConfigError, IfsBiError
 from ifs_bi_core.http.limits import SHORTEST_WAIT, whole_calls
 
@@ -166,11 +166,7 @@ class SharedWindow:
 
 def _taken(handle: int) -> bool:
     """Whether the lock of an open file is now ours, and the file still has a name, so that others will find it."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return os.fstat(handle).st_nlink > 0
+    return lock_taken(handle) and os.fstat(handle).st_nlink > 0
 
 
 class _Calls:

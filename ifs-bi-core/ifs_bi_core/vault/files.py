@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ifs_bi_core.disk import lock_taken, sync_folder
 from ifs_bi_core.errors import ConfigError, IfsBiError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def write_private(path: Path, data: bytes, what: str) -> None:
             file.flush()
             os.fsync(handle)
         os.replace(temporary, path)  # noqa: PTH105 - the crash test stops before each call into os
-        _fsync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise _not_written(path, what, error) from None
 
@@ -72,7 +72,7 @@ def remove_private(path: Path, what: str) -> None:
     """
     try:
         os.unlink(path)  # noqa: PTH108 - the crash test stops before each call into os
-        _fsync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise _not_written(path, what, error) from None
 
@@ -120,7 +120,7 @@ def locked(
         return
     try:
         give_up = clock() + _PATIENCE_SECONDS
-        while not _lock_taken(handle, alone=alone):
+        while not lock_taken(handle, alone=alone):
             if clock() >= give_up:
                 raise IfsBiError(
                     f"Another process has held {folder / 'vault.lock'} for {_PATIENCE_SECONDS:.0f} seconds. "
@@ -128,23 +128,6 @@ def locked(
                 )
             sleep(_POLL_SECONDS)
         yield
-    finally:
-        os.close(handle)
-
-
-def _lock_taken(handle: int, *, alone: bool) -> bool:
-    try:
-        fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _fsync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` last."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
     finally:
         os.close(handle)
 
