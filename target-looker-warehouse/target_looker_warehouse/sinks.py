@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from ifs_bi_core.columnar.rows import to_arrow
 from ifs_bi_core.ledger.batches import follows
 from ifs_bi_core.singer.sinks import DELETED_AT, TABLE_VERSION, RowSink
 
 from target_looker_warehouse.rounds import rounds
-from target_looker_warehouse.rows import to_arrow
 from target_looker_warehouse.tables import Mark, incoming_name, plan, table_name
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_looker_warehouse.columns import Column
+    from ifs_bi_core.columnar.columns import Column
 
 INCOMING = "_ifs_incoming"
 """The name under which a batch of Arrow data is visible to these statements."""

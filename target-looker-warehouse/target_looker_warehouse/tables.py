@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ifs_bi_core.columnar.columns import Column, ColumnType, Kind, column_type, widest
 from ifs_bi_core.errors import ContractBrokenError
 from ifs_bi_core.singer.sinks import DELETED_AT, ROW_VERSION, TABLE_VERSION
 
-from target_looker_warehouse.columns import Column, ColumnType, Kind, column_type, widest
 from target_looker_warehouse.names import names_for, suffixed
 
 if TYPE_CHECKING:

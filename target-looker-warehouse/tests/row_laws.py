@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 from hypothesis import strategies as st
+from ifs_bi_core.columnar.rows import to_arrow
 from singer_lines import INTEGER, MOMENT, STRING
-from target_looker_warehouse.rows import to_arrow
 from target_looker_warehouse.tables import Table, plan
 
 Row = dict[str, Any]

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import duckdb
 import pytest
+from ifs_bi_core.columnar.rows import to_arrow
 from ifs_bi_core.errors import ConfigError, ContractBrokenError, ExitCode, IfsBiError, RowRejectedError
 from singer_lines import INTEGER, MONEY, NUMBER, STRING, activate, raw, record, schema, state
 from target_looker_warehouse.duckdb_file import DuckDbFile
 from target_looker_warehouse.rounds import rounds
-from target_looker_warehouse.rows import to_arrow
 from target_looker_warehouse.tables import plan
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"

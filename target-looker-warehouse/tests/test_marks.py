@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ifs_bi_core.columnar.rows import to_arrow
 from ifs_bi_core.errors import IfsBiError
 from ifs_bi_core.ledger import history
 from ifs_bi_core.ledger.trail import TrailRow
 from singer_lines import INTEGER, MOMENT, STRING, record, schema
 from target_looker_warehouse.rounds import rounds
-from target_looker_warehouse.rows import to_arrow
 from target_looker_warehouse.statements import MARKS
 from target_looker_warehouse.tables import Mark, plan
 

@@ -3,8 +3,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ifs_bi_core.columnar.columns import Column, ColumnType, Kind
 from target_looker_warehouse import statements
-from target_looker_warehouse.columns import Column, ColumnType, Kind
 
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
 nasty = st.sampled_from(

@@ -1,7 +1,7 @@
 """JSON Schema properties as typed columns. Pure: definitions in, types out.
 
 A column's type is what the source promises, as far as a warehouse can hold it exactly. What a row brings beyond that is
-refused when the row is converted (`target_looker_warehouse.rows`), never rounded or cut.
+refused when the row is converted (`ifs_bi_core.columnar.rows`), never rounded or cut.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from ifs_bi_core.singer.lines import encode
 
-from target_looker_warehouse import moments
-from target_looker_warehouse.columns import DECIMAL_DIGITS, Column, ColumnType, Kind
-from target_looker_warehouse.moments import FlawError
+from ifs_bi_core.columnar import moments
+from ifs_bi_core.columnar.columns import DECIMAL_DIGITS, Column, ColumnType, Kind
+from ifs_bi_core.columnar.moments import FlawError
+from ifs_bi_core.singer.lines import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from target_looker_warehouse.moments import FIRST_MOMENT, LAST_MOMENT, FlawError, days, microseconds
+from ifs_bi_core.columnar.moments import FIRST_MOMENT, LAST_MOMENT, FlawError, days, microseconds
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 offsets = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))

@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from target_looker_warehouse.columns import DECIMAL_DIGITS, ColumnType, Kind, column_type, widest
+from ifs_bi_core.columnar.columns import DECIMAL_DIGITS, ColumnType, Kind, column_type, widest
 
 NULLABLE = ["null", "string"]
 

@@ -6,10 +6,18 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ifs_bi_core.columnar.columns import Column, column_type
+from ifs_bi_core.columnar.rows import to_arrow
 from ifs_bi_core.singer.lines import decode, encode
-from singer_lines import BOOLEAN, DATE, INTEGER, MOMENT, MONEY, NUMBER, OBJECT, STRING
-from target_looker_warehouse.columns import Column, column_type
-from target_looker_warehouse.rows import to_arrow
+
+STRING = {"type": ["string", "null"]}
+INTEGER = {"type": ["integer", "null"]}
+NUMBER = {"type": ["number", "null"]}
+MONEY = {"type": ["number", "null"], "multipleOf": 0.01, "precision": 38, "scale": 2}
+BOOLEAN = {"type": ["boolean", "null"]}
+DATE = {"type": ["string", "null"], "format": "date"}
+MOMENT = {"type": ["string", "null"], "format": "date-time"}
+OBJECT = {"type": ["object", "null"]}
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

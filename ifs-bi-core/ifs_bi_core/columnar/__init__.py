@@ -1,0 +1,1 @@
+"""Singer rows as typed columns, exactly: what every columnar destination begins with."""
