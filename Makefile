@@ -47,8 +47,10 @@ format: .venv/.ready ## rewrite the code as `check` wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/.ready ## rows a second, peak memory, what the ledger costs, and how fast it answers with 10 million records
+bench: .venv/.ready ## rows a second, peak memory, a slow server, a million keys, the ledger's cost and its answers over 10 million records
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/concurrency.py
+	$(BIN)/python benchmarks/row_version.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/ledger.py
 

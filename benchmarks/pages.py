@@ -24,31 +24,35 @@ _TEXTS = tuple(f"Text{n}" for n in range(6))
 _DATES = ("OrderDate", "DueDate", "PaidDate")
 _MOMENTS = ("CreatedAt", "ChangedAt", "PrintedAt")
 _FLAGS = ("Closed", "Blocked")
-_MARK = "@@PAGE"  # replaced by six digits
+MARK = "@@PAGE"
+"""What is replaced by the six digits of a page's number."""
 
 
-def _row(number: int) -> dict[str, object]:
-    row: dict[str, object] = {
+def row(number: int) -> dict[str, object]:
+    """A row of a page, whose key holds `MARK` where the page's number goes."""
+    values: dict[str, object] = {
         "@odata.etag": 'W/"Vy8iQUFBWkkyQUFoQUFBNXZUQUFBOjIwMjUxMDA4MTcxNjEwIg=="',
-        "OrderNo": f"{_MARK}{number:04d}",
+        "OrderNo": f"{MARK}{number:04d}",
         "LineNo": str(number),
         "Objstate": ("Released", "Closed", "Planned")[number % 3],
     }
-    row |= dict.fromkeys(_DECIMALS, f"{number * 37 % 100000}.{number % 100:02d}")
-    row |= {name: f"{name} of line {number}, plain words" if number % 7 else None for name in _TEXTS}
-    row |= dict.fromkeys(_DATES, f"2026-{number % 12 + 1:02d}-{number % 28 + 1:02d}" if number % 5 else None)
-    row |= dict.fromkeys(_MOMENTS, f"2026-{number % 12 + 1:02d}-{number % 28 + 1:02d}T10:20:30Z")
-    row |= dict.fromkeys(_FLAGS, number % 2 == 0)
-    return row
+    values |= dict.fromkeys(_DECIMALS, f"{number * 37 % 100000}.{number % 100:02d}")
+    values |= {name: f"{name} of line {number}, plain words" if number % 7 else None for name in _TEXTS}
+    values |= dict.fromkeys(_DATES, f"2026-{number % 12 + 1:02d}-{number % 28 + 1:02d}" if number % 5 else None)
+    values |= dict.fromkeys(_MOMENTS, f"2026-{number % 12 + 1:02d}-{number % 28 + 1:02d}T10:20:30Z")
+    values |= dict.fromkeys(_FLAGS, number % 2 == 0)
+    return values
 
 
 def expected_total(rows: int) -> Decimal:
     """The sum of ``Amount0`` over that many rows."""
-    page = [Decimal(str(_row(number)["Amount0"])) for number in range(PAGE_ROWS)]
+    page = [Decimal(str(row(number)["Amount0"])) for number in range(PAGE_ROWS)]
     return sum(page, Decimal()) * (rows // PAGE_ROWS) + sum(page[: rows % PAGE_ROWS], Decimal())
 
 
-def _metadata() -> bytes:
+def metadata(*entity_sets: str) -> bytes:
+    """``$metadata`` of a projection that has these sets of such rows."""
+
     def prop(name: str, kind: str, more: str = "") -> str:
         return f'<Property Name="{name}" Type="{kind}"{more}/>'
 
@@ -66,7 +70,8 @@ def _metadata() -> bytes:
         '<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx"><edmx:DataServices>'
         '<Schema xmlns="http://docs.oasis-open.org/odata/ns/edm" Namespace="IfsApp.Bench"><EntityType Name="OrderLine">'
         f'<Key><PropertyRef Name="OrderNo"/></Key>{"".join(properties)}</EntityType><EntityContainer Name="c">'
-        '<EntitySet Name="OrderLineSet" EntityType="IfsApp.Bench.OrderLine"/></EntityContainer></Schema>'
+        + "".join(f'<EntitySet Name="{name}" EntityType="IfsApp.Bench.OrderLine"/>' for name in entity_sets)
+        + "</EntityContainer></Schema>"
         "</edmx:DataServices></edmx:Edmx>"
     ).encode()
 
@@ -74,9 +79,9 @@ def _metadata() -> bytes:
 @contextmanager
 def page_server(rows: int) -> Iterator[str]:
     """Serve ``rows`` rows; gives the address."""
-    full = msgspec.json.encode([_row(number) for number in range(PAGE_ROWS)])
-    last = msgspec.json.encode([_row(number) for number in range(rows % PAGE_ROWS)])
-    pages, metadata = -(-rows // PAGE_ROWS), _metadata()
+    full = msgspec.json.encode([row(number) for number in range(PAGE_ROWS)])
+    last = msgspec.json.encode([row(number) for number in range(rows % PAGE_ROWS)])
+    pages, document = -(-rows // PAGE_ROWS), metadata("OrderLineSet")
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -87,12 +92,12 @@ def page_server(rows: int) -> Iterator[str]:
 
         def do_GET(self) -> None:
             if self.path.endswith("$metadata"):
-                self._answer(metadata)
+                self._answer(document)
                 return
             number = int(self.path.partition("page=")[2] or 0)
             body = last if number == pages - 1 and rows % PAGE_ROWS else full
             link = f',"@odata.nextLink":"OrderLineSet?page={number + 1}"' if number < pages - 1 else ""
-            rendered = body.replace(_MARK.encode(), f"{number:06d}".encode())
+            rendered = body.replace(MARK.encode(), f"{number:06d}".encode())
             self._answer(b'{"value":' + rendered + link.encode() + b"}")
 
         def _answer(self, body: bytes) -> None:

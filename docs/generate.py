@@ -14,6 +14,7 @@ import click
 from ifs_bi_core import errors
 from ifs_bi_core.cli import ifs_bi
 from ifs_bi_core.replay import tap as tap_replay
+from tap_ifs_cloud.candidates import candidates
 from tap_ifs_cloud.entities import BUILT_IN
 from tap_ifs_cloud.tap import TapIfsCloud
 from target_looker_warehouse.target import TargetLookerWarehouse
@@ -101,15 +102,19 @@ def entities_page() -> str:
         "# Built-in entities\n",
         "How sure a name is: *seen* in the API of real tenants, *claimed* by one public voice, *guessed* from IFS's pattern.",
         "Every row can be overridden by an item of the setting `entities`.\n",
-        "| stream | entity set | endpoint | key | modified | scoped by | name is |",
-        "|---|---|---|---|---|---|---|",
+        "| stream | entity set | endpoint | key | modified | scoped by | name is | else sought at |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for entity in BUILT_IN:
         key = ", ".join(entity.key) or "from `$metadata`"
-        lines.append(
-            f"| `{entity.name}` | `{entity.projection}.svc/{entity.entity_set}` | {entity.endpoint}, {entity.service} | {key} "
-            f"| {entity.modified or ''} | {entity.company or ''} | {entity.sure} |"
-        )
+        others = "; ".join(f"`{place.where}` ({place.sure})" for place in candidates(entity)[1:])
+        if entity.stages:
+            sets = ", then ".join(f"`{name}` as {stage}" for stage, name in entity.stages)
+            place = f"{sets} |  | theirs"
+        else:
+            place = f"`{entity.projection}.svc/{entity.entity_set}` | {entity.endpoint}, {entity.service} | {key}"
+        facts = f"{entity.modified or ''} | {entity.company or ''} | {entity.sure}"
+        lines.append(f"| `{entity.name}` | {place} | {facts} | {others} |")
     return "\n".join(lines) + "\n"
 
 

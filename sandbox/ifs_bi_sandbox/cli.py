@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ifs_bi_sandbox.demo.command import demo
+from ifs_bi_sandbox.fabric.command import replicate
 from ifs_bi_sandbox.servers import SERVERS, Sandbox
 from ifs_bi_sandbox.world import Switches
 
@@ -90,3 +91,4 @@ def serve(
 
 
 main.add_command(demo)
+main.add_command(replicate)

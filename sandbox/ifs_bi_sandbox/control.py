@@ -140,6 +140,16 @@ async def get_rows(call: Call) -> object:
     return await run_in_threadpool(lambda: [dict(zip(names, map(as_json, row), strict=True)) for row in rows])
 
 
+async def advance_clock(call: Call) -> object:
+    """Let ``{"seconds": n}`` pass on the services' clock, tokens and limits included; answers its present second."""
+    seconds = (await call.object()).get("seconds", 0)
+    if not isinstance(seconds, int | float) or seconds < 0:
+        raise ValueError("seconds must be a number, and time doesn't go back")
+    before = call.world.now
+    call.world.now = lambda: before() + seconds
+    return {"now": call.world.now()}
+
+
 async def get_datagroups(call: Call) -> object:
     """Looker's datagroups."""
     return [datagroup.document() for datagroup in call.world.looker.datagroups.values()]
@@ -156,6 +166,7 @@ OPERATIONS: tuple[tuple[str, str, Callable[[Call], Awaitable[object]]], ...] = (
     ("DELETE", "/requests", delete_requests),
     ("POST", "/changes", apply_changes),
     ("POST", "/day", do_business),
+    ("POST", "/clock", advance_clock),
     ("GET", "/figures", get_figures),
     ("GET", "/powerbi/datasets", get_datasets),
     ("POST", "/powerbi/datasets", publish_dataset),
@@ -187,6 +198,7 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         {
             "name": table.name,
             "columns": table.columns,
+            "details": table.details,
             "measures": list(table.measures.values()),
             "rows": len(table.rows),
         }

@@ -52,6 +52,7 @@ class Fault:
     status: int | None = None
     code: str | None = None
     message: str | None = None
+    body: dict[str, Any] | None = None  # an answer's whole JSON, where code and message can't say it
     retry_after: int | str | None = None  # seconds or an HTTP date
     headers: dict[str, str] = field(default_factory=dict)
     after: bool = False
@@ -87,7 +88,10 @@ class Fault:
         if self.retry_after is not None:
             headers["Retry-After"] = str(self.retry_after)
         body = b""
-        if self.code is not None:
+        if self.body is not None:
+            body = orjson.dumps(self.body)
+            headers.setdefault("Content-Type", "application/json")
+        elif self.code is not None:
             body = orjson.dumps(ERROR_BODIES[self.service](self.code, self.message or ""))
             headers.setdefault("Content-Type", "application/json")
         elif self.message is not None:
@@ -107,6 +111,54 @@ ERROR_BODIES: dict[Service, Callable[[str, str], dict[str, Any]]] = {
     },
 }
 """How each service words an error."""
+
+POWERBI_PRESETS: dict[str, Fault] = {
+    "powerbi_vanish_before": Fault("powerbi", "reset"),
+    "powerbi_vanish_after": Fault("powerbi", "reset", after=True),
+    "powerbi_500_before": Fault("powerbi", "status", status=500),
+    "powerbi_500_after": Fault("powerbi", "status", status=500, after=True),
+    "powerbi_400": Fault("powerbi", "status", status=400, code="BadRequest", message="Bad Request"),
+    "powerbi_429_storm": Fault("powerbi", "status", times=5, status=429, code="TooManyRequests", retry_after=10),
+    "powerbi_429_storm_without_retry_after": Fault("powerbi", "status", times=5, status=429),
+    "powerbi_token_death": Fault("powerbi", "revoke_tokens"),
+    "powerbi_lock_contention": Fault(
+        "powerbi",
+        "status",
+        status=500,
+        body={
+            "error": {
+                "code": "GeneralException",
+                "message": "Failed to process dataset GetTables",
+                "target": "GetTables",
+                "details": [{"message": "Exception of type 'AcquireLockTimeoutException' was thrown."}],
+            }
+        },
+    ),
+    "powerbi_insufficient_claims": Fault(
+        "powerbi",
+        "status",
+        times=None,
+        status=401,
+        headers={
+            "WWW-Authenticate": 'Bearer realm="", error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ=="'
+        },
+    ),
+}
+"""Power BI's own; ``path`` and ``method`` say of which operation (`POWERBI_OPERATIONS`), ``skip`` at which of its requests."""
+
+POWERBI_OPERATIONS: dict[str, dict[str, str]] = {
+    "list groups": {"method": "GET", "path": "*/myorg/groups"},
+    "list datasets": {"method": "GET", "path": "*/datasets"},
+    "create dataset": {"method": "POST", "path": "*/datasets"},
+    "get dataset": {"method": "GET", "path": "*/datasets/????????-*-????????????"},
+    "list tables": {"method": "GET", "path": "*/tables"},
+    "put table": {"method": "PUT", "path": "*/tables/*"},
+    "post rows": {"method": "POST", "path": "*/rows"},
+    "delete rows": {"method": "DELETE", "path": "*/rows"},
+    "sequence numbers": {"method": "GET", "path": "*/sequenceNumbers"},
+    "query": {"method": "POST", "path": "*/executeQueries"},
+}
+"""Method and path of each operation of Power BI, for ``preset(name, skip=2, **POWERBI_OPERATIONS["post rows"])``."""
 
 PRESETS: dict[str, Fault] = {
     "throttled": Fault("ifs", "status", status=429, retry_after=1),
@@ -175,7 +227,7 @@ PRESETS: dict[str, Fault] = {
     "token_revoked": Fault("ifs", "revoke_tokens", skip=1),
     "slow": Fault("ifs", "slow", seconds=2),
     "rows_stored_answer_lost": Fault("powerbi", "reset", method="POST", path="*/rows", after=True),
-}
+} | POWERBI_PRESETS
 """Faults by name; ``preset`` takes one and changes what a test wants otherwise (its service, its path, how often)."""
 
 

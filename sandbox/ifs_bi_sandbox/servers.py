@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from ifs_bi_sandbox.control import control_app
 from ifs_bi_sandbox.data import clock
 from ifs_bi_sandbox.data.generate import generate
-from ifs_bi_sandbox.data.projections import PROJECTIONS
+from ifs_bi_sandbox.data.projections import TENANT
 from ifs_bi_sandbox.data.tables import MODIFIED
 from ifs_bi_sandbox.ifs.app import ifs_app
 from ifs_bi_sandbox.listener import Listener
@@ -145,7 +145,7 @@ class Sandbox:
 
 def _apps(world: World) -> dict[str, App]:
     """The servers' applications behind their wires; the control endpoint has none, so it always works."""
-    ifs = ifs_app(world, PROJECTIONS, modified=MODIFIED, clock=clock.tick)
+    ifs = ifs_app(world, TENANT, modified=MODIFIED, clock=clock.tick)
     return {
         "ifs": Wire(ifs, world, "ifs", parts={"/auth/": "token"}, revoke=world.ifs_tokens.clear),
         "login": Wire(login_app(world), world, "login"),

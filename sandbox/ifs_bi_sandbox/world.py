@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 from ifs_bi_sandbox.looker.instance import Instance
 from ifs_bi_sandbox.powerbi.limits import Spent
+from ifs_bi_sandbox.powerbi.switches import PowerBISwitches
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Switches:
+class Switches(PowerBISwitches):
     """What a test or a user may set, at start or while the servers run. Every unknown of the real services is one of these."""
 
     # IFS Cloud
@@ -40,6 +41,7 @@ class Switches:
     refuse_keyset: list[str] = field(default_factory=list)  # entity sets that answer 400 to gt/lt on their keys
     refuse_count: list[str] = field(default_factory=list)  # entity sets that answer 400 to $count
     refuse_objstate_filter: bool = False
+    logged_units: list[str] = field(default_factory=list)  # logical units whose deletes the history log shows
     etag_with_select: bool = True  # False: rows of a $select carry no @odata.etag
     inactive_entity_services: list[str] = field(default_factory=list)  # these answer 404 until activated
     missing_projections: list[str] = field(default_factory=list)  # these answer 404: the tenant doesn't have them
@@ -50,16 +52,6 @@ class Switches:
         default_factory=list
     )  # a create without the last part of its key gets the next number
     unstable_order: bool = False  # True: without $orderby, two pages of one set may come in two orders
-    # Microsoft's token service and Power BI
-    tenant_id: str = "11111111-2222-3333-4444-555555555555"
-    powerbi_client_id: str = "66666666-7777-8888-9999-000000000000"
-    powerbi_client_secret: str = "sandbox-powerbi-secret"  # noqa: S105 - a stand-in's password, valid nowhere
-    workspace_id: str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
-    powerbi_expires_in: int = 3599
-    powerbi_posts_per_minute: int = 120  # POST rows of one dataset; above: 429
-    powerbi_rows_per_hour: int = 1_000_000  # rows of one dataset; above: 429
-    powerbi_unknown_columns: Literal["refuse", "drop"] = "refuse"  # a row with a column that its table has not
-    creation_retired: bool = False  # True: creating a push dataset answers FeatureDeprecatedError
     # Looker
     looker_client_id: str = "sandbox-looker"
     looker_client_secret: str = "sandbox-looker-secret"  # noqa: S105 - a stand-in's password, valid nowhere
@@ -82,6 +74,8 @@ def _is_a(value: object, annotation: Any) -> bool:
         return value in get_args(annotation)
     if get_origin(annotation) is list:
         return isinstance(value, list) and all(_is_a(item, get_args(annotation)[0]) for item in value)
+    if annotation is float:
+        return type(value) in {int, float}
     return type(value) is annotation  # not isinstance: True is no number of seconds
 
 

@@ -187,6 +187,8 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
+TREES = ("accounting_attribute", "accounting_structure")  # the same at every scale
+
 scales = st.integers(300, 1500)
 seeds = st.integers(0, 2**32)
 business_days = st.dates(date(2026, 1, 1), date(2028, 12, 31))
@@ -260,7 +262,7 @@ def test_the_same_day_of_business_on_the_same_data_gives_the_same_rows(tmp_path:
 def test_scale_is_roughly_the_number_of_rows(tmp_path: Path, scale: int) -> None:
     path = tmp_path / "group.db"
     generate(path, scale=scale)
-    rows = sum(len(table) for table in Copy(path).tables.values())
+    rows = sum(len(table) for name, table in Copy(path).tables.items() if not name.startswith(TREES))
     assert 0.85 * scale < rows < 1.15 * scale
 
 

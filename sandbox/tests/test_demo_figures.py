@@ -165,7 +165,8 @@ def dataset(sandbox):
         coerce = [COERCIONS[kind] for kind in columns.values()]
         present = [row for row in rows if len(row) == len(columns)]
         stored = [tuple(None if v is None else c(v) for c, v in zip(coerce, row, strict=True)) for row in present]
-        held.tables[name] = Table(name, columns, rows=stored)
+        held.tables[name] = Table(name, columns)
+        held.tables[name].rows.extend(stored)
     sandbox.world.powerbi[held.id] = held
     yield held
     sandbox.world.powerbi.clear()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from ifs_bi_sandbox.listener import Listener
-from ifs_bi_sandbox.powerbi import api, datasets
+from ifs_bi_sandbox.powerbi import datasets
 from ifs_bi_sandbox.powerbi.api import powerbi_app
-from ifs_bi_sandbox.powerbi.limits import LIMITS, Spent
+from ifs_bi_sandbox.powerbi.limits import Spent
 from ifs_bi_sandbox.world import Switches, World
 
 if TYPE_CHECKING:
@@ -285,10 +285,8 @@ def test_the_hour_has_a_budget_of_rows(powerbi: PowerBI) -> None:
     assert throttled.json()["error"]["message"].startswith("You are over your rows per hour limit for this dataset.")
 
 
-def test_a_large_table_shrinks_the_budget_of_requests(powerbi: PowerBI, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = replace(LIMITS, large_table_rows=3, posts_per_hour_when_large=1)
-    monkeypatch.setattr(datasets, "LIMITS", small)
-    monkeypatch.setattr(api, "LIMITS", small)
+def test_a_large_table_shrinks_the_budget_of_requests(powerbi: PowerBI) -> None:
+    powerbi.world.switches.update({"powerbi_large_table_rows": 3, "powerbi_posts_per_hour_when_large": 1})
     path = f"/{powerbi.create()}/tables/Product/rows"
     assert powerbi.ask("POST", path, json=ROWS).status_code == 200
     assert powerbi.ask("POST", path, json=ROWS).headers["Retry-After"] == "3600"

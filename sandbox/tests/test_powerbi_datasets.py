@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from ifs_bi_sandbox.powerbi import datasets
-from ifs_bi_sandbox.powerbi.datasets import Dataset, Table, read_dataset, read_json, read_rows, read_table
+from ifs_bi_sandbox.powerbi.bodies import read_json, read_rows
+from ifs_bi_sandbox.powerbi.datasets import Block, Dataset, Table
+from ifs_bi_sandbox.powerbi.definitions import read_dataset, read_table
 from ifs_bi_sandbox.powerbi.errors import PowerBIError
-from ifs_bi_sandbox.powerbi.limits import LIMITS, Spent
+from ifs_bi_sandbox.powerbi.limits import Spent
+from ifs_bi_sandbox.powerbi.switches import PowerBISwitches
 
 PRODUCT = {
     "name": "Product",
@@ -128,7 +131,8 @@ def test_more_rows_than_a_request_may_have_are_refused() -> None:
 def test_rows_are_stored_typed_with_nulls_for_what_is_missing() -> None:
     table = made().tables["Product"]
     rows = [{"ProductID": 1, "Name": "Race", "ManufacturedOn": "07/30/2014", "Sales": Decimal("12.5")}, {"Name": None}]
-    assert table.read(rows, drop_unknown=False) == [
+    table.rows.add(2, table.read(rows).values)
+    assert table.rows == [
         (1, "Race", None, datetime(2014, 7, 30), Decimal("12.5000")),  # noqa: DTZ001 - a DateTime column knows no zone
         (None, None, None, None, None),
     ]
@@ -144,19 +148,21 @@ def test_rows_are_stored_typed_with_nulls_for_what_is_missing() -> None:
 )
 def test_the_first_wrong_value_refuses_the_whole_request(row: object, told: str) -> None:
     with pytest.raises(PowerBIError) as refused:
-        made().tables["Product"].read([{"ProductID": 1}, row], drop_unknown=False)
+        made().tables["Product"].read([{"ProductID": 1}, row])
     assert reason(refused) == told
 
 
 def test_a_new_definition_keeps_the_rows() -> None:
-    table = Table("T", {"a": "Int64", "b": "String"}, {"m": {}}, rows=[(1, "x"), (2, "y")])
+    table = Table("T", {"a": "Int64", "b": "String"}, {"m": {}})
+    table.rows.extend([(1, "x"), (2, "y")])
     table.redefine(Table("T", {"c": "Decimal", "a": "Int64"}))
     assert (table.columns, table.measures) == ({"c": "Decimal", "a": "Int64"}, {})
     assert table.rows == [(None, 1), (None, 2)]
 
 
 def test_a_column_with_values_keeps_its_type() -> None:
-    table = Table("T", {"a": "Int64"}, rows=[(1,)])
+    table = Table("T", {"a": "Int64"})
+    table.rows.append((1,))
     with pytest.raises(PowerBIError) as refused:
         table.redefine(Table("T", {"a": "String"}))
     assert "can't change" in reason(refused)
@@ -172,40 +178,92 @@ def test_a_column_of_a_relationship_stays() -> None:
     assert "Relationship 'r' needs a column" in reason(refused)
 
 
-def test_a_fifo_table_drops_its_oldest_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets, "LIMITS", replace(LIMITS, fifo_rows=20, fifo_slack=1))
+def numbers(*values: int) -> Block:
+    return Block(len(values), {"Id": list(values)})
+
+
+def test_a_fifo_table_drops_its_oldest_rows() -> None:
+    rules = PowerBISwitches(powerbi_fifo_rows=20, powerbi_fifo_slack=1)
     dataset = made()
     table = dataset.tables["Region"]
-    dataset.add(table, [(number,) for number in range(21)])
+    dataset.add(table, numbers(*range(21)), rules)
     assert len(table.rows) == 21
-    dataset.add(table, [(21,), (22,)])
+    dataset.add(table, numbers(21, 22), rules)
     assert table.rows == [(number,) for number in range(3, 23)]
+    assert len(table.rows) == 20
 
 
-def test_a_table_without_a_policy_is_full_one_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets, "LIMITS", replace(LIMITS, rows_per_table=2))
+@pytest.mark.parametrize(("full", "kept"), [("refuse", [(1,), (2,)]), ("drop_oldest", [(2,), (3,)])])
+def test_a_table_without_a_policy_is_full_one_day(full: Any, kept: list[tuple[int]]) -> None:
+    rules = PowerBISwitches(powerbi_rows_per_table=2, powerbi_full_table=full)
     dataset = replace(made(), retention="None")
     table = dataset.tables["Region"]
-    dataset.add(table, [(1,), (2,)])
-    with pytest.raises(PowerBIError):
-        dataset.add(table, [(3,)])
-    assert table.rows == [(1,), (2,)]
+    dataset.add(table, numbers(1, 2), rules)
+    with pytest.raises(PowerBIError) if full == "refuse" else nullcontext():
+        dataset.add(table, numbers(3), rules)
+    assert table.rows == kept
+
+
+def test_the_one_side_of_a_relationship_may_refuse_a_value_twice() -> None:
+    rules = PowerBISwitches(powerbi_duplicate_keys="refuse")
+    dataset = made(relationships=[TO_REGION])
+    region, product = dataset.tables["Region"], dataset.tables["Product"]
+    dataset.add(region, numbers(1, 2), rules)
+    for block in (numbers(2), numbers(3, 3)):
+        with pytest.raises(PowerBIError) as refused:
+            dataset.add(region, block, rules)
+        assert "contains a duplicate value" in reason(refused)
+    many = product.read([{"ProductID": 1}, {"ProductID": 1}])
+    dataset.add(product, many, rules)
+    assert (len(region.rows), len(product.rows)) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("rules", "left"),
+    [
+        ({"powerbi_type_change": "convert"}, [(1, None), (None, None), (None, None)]),
+        ({"powerbi_type_change": "blank"}, [(None, None)] * 3),
+        ({"powerbi_put_rows": "clear"}, []),
+    ],
+)
+def test_what_a_new_definition_does_to_rows_is_a_switch(rules: dict[str, Any], left: list[Any]) -> None:
+    table = Table("T", {"a": "String"})
+    table.rows.append(("1",))
+    table.rows.extend([("x",), (None,)])
+    table.redefine(Table("T", {"a": "Int64", "b": "Double"}), PowerBISwitches(**rules))
+    assert table.rows == left
+
+
+def test_measures_that_a_new_definition_leaves_out_go_or_stay() -> None:
+    for how, names in (("replace", {"n"}), ("merge", {"m", "n"})):
+        table = Table("T", {"a": "Int64"}, {"m": {}})
+        table.redefine(Table("T", {"a": "Int64"}, {"n": {}}), PowerBISwitches(powerbi_put_measures=how))
+        assert table.measures.keys() == names
 
 
 def test_the_budget_of_requests_slides() -> None:
     spent = Spent()
     for second in (0, 10, 20):
-        spent.add(second, 1)
+        spent.add_request(second)
     assert spent.seconds_until_request(20, limit=4, window=60) == 0
     assert spent.seconds_until_request(20, limit=3, window=60) == 40
     assert spent.seconds_until_request(20, limit=2, window=60) == 50
     assert spent.seconds_until_request(60, limit=3, window=60) == 0
 
 
+def test_the_budget_of_requests_may_begin_on_the_full_minute() -> None:
+    spent = Spent()
+    for second in (50, 60, 70):
+        spent.add_request(second)
+    assert spent.seconds_until_request(70, limit=3, window=60, fixed=True) == 0
+    assert spent.seconds_until_request(70, limit=2, window=60, fixed=True) == 50
+    assert spent.seconds_until_request(120, limit=1, window=60, fixed=True) == 0
+
+
 def test_the_budget_of_rows_slides() -> None:
     spent = Spent()
-    spent.add(0, 600)
-    spent.add(100, 300)
+    spent.add_rows(0, 600)
+    spent.add_rows(100, 300)
     assert spent.seconds_until_rows(100, 100, limit=1000) == 0
     assert spent.seconds_until_rows(100, 101, limit=1000) == 3500
     assert spent.seconds_until_rows(100, 900, limit=1000) == 3600

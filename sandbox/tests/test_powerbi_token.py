@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jwt
 import msal
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from ifs_bi_sandbox.listener import Listener
+from ifs_bi_sandbox.powerbi.assertion import ASSERTION
 from ifs_bi_sandbox.powerbi.token import login_app
 from ifs_bi_sandbox.world import Switches, World
 
@@ -145,3 +152,78 @@ def test_the_lifetime_of_a_token_is_a_switch(world: World, origin: str) -> None:
     answer = application(origin)[0].acquire_token_for_client([SCOPE])
     assert answer["expires_in"] == 400
     assert list(world.powerbi_tokens.values()) == [10_400.0]
+
+
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+NOW = datetime.now(UTC)
+
+
+def certificate() -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "app")])
+    builder = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(KEY.public_key()).serial_number(1)
+    )
+    return builder.not_valid_before(NOW).not_valid_after(NOW + timedelta(days=1)).sign(KEY, hashes.SHA256())
+
+
+OWN = certificate()
+
+
+def asserted(world: World, origin: str, *, kind: str = ASSERTION, thumbprint: bytes = b"", **claims: Any) -> Any:
+    """The answer to a request with an assertion that is right but for what is given."""
+    world.now = NOW.timestamp
+    world.switches.powerbi_certificate = OWN.public_bytes(Encoding.PEM).decode()
+    known = world.switches
+    audience = f"{origin.replace('http:', 'https:')}/{known.tenant_id}/oauth2/v2.0/token"
+    lives = {"nbf": NOW, "exp": NOW + timedelta(minutes=10)}
+    said = (
+        {"aud": audience, "iss": known.powerbi_client_id, "sub": known.powerbi_client_id, "jti": "1"} | lives | claims
+    )
+    named = jwt.utils.base64url_encode(thumbprint or OWN.fingerprint(hashes.SHA256())).decode()
+    form = {
+        "client_id": known.powerbi_client_id,
+        "grant_type": "client_credentials",
+        "scope": SCOPE,
+        "client_assertion_type": kind,
+        "client_assertion": jwt.encode(said, KEY, algorithm="PS256", headers={"x5t#S256": named}),
+    }
+    return requests.post(f"{origin}/{known.tenant_id}/oauth2/v2.0/token", data=form, timeout=10)
+
+
+def test_a_certificate_stands_for_the_app(world: World, origin: str) -> None:
+    response = asserted(world, origin)
+    assert response.status_code == 200
+    assert response.json()["access_token"] in world.powerbi_tokens
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"kind": "something else"}, 50027),
+        ({"thumbprint": b"another"}, 700027),
+        ({"aud": "https://example.com"}, 700027),
+        ({"exp": NOW - timedelta(hours=1)}, 700024),
+        ({"nbf": NOW + timedelta(hours=1)}, 700024),
+        ({"iss": "somebody", "sub": "somebody"}, 700021),
+    ],
+)
+def test_an_assertion_that_is_wrong_is_refused(world: World, origin: str, wrong: dict[str, Any], code: int) -> None:
+    response = asserted(world, origin, **wrong)
+    assert (response.status_code, response.json()["error_codes"]) == (401, [code])
+    assert world.powerbi_tokens == {}
+
+
+def test_a_machine_has_the_identities_that_it_was_given(world: World, origin: str) -> None:
+    world.switches.powerbi_identities = ["assigned"]
+    headers = {"X-IDENTITY-HEADER": world.switches.powerbi_identity_header}
+    asked = {"resource": SCOPE.removesuffix("/.default"), "api-version": "2019-08-01"}
+
+    def status(headers: dict[str, str], **parameters: str) -> int:
+        return requests.get(f"{origin}/msi/token", params=asked | parameters, headers=headers, timeout=10).status_code
+
+    assert status(headers) == 200
+    assert status(headers, client_id="assigned") == 200
+    assert len(world.powerbi_tokens) == 2
+    assert status(headers, client_id="another") == 400
+    assert status({}) == 401
+    assert status(headers, resource="https://example.com") == 500

@@ -220,7 +220,8 @@ def test_rows_stored_before_the_answer_was_lost_are_there(sandbox: Sandbox) -> N
     stored = control(sandbox, "GET", f"/powerbi/datasets/{dataset}/tables/T/rows")
     assert stored == [{"Amount": "1.5000"}, {"Amount": None}]
     (held,) = [item for item in control(sandbox, "GET", "/powerbi/datasets") if item["id"] == dataset]
-    assert held["tables"] == [{"name": "T", "columns": {"Amount": "Decimal"}, "measures": [], "rows": 2}]
+    columns = {"columns": {"Amount": "Decimal"}, "details": {"Amount": DEFINITION["tables"][0]["columns"][0]}}
+    assert held["tables"] == [{"name": "T", **columns, "measures": [], "rows": 2}]
 
 
 def test_somebody_publishes_a_dataset_that_takes_no_rows(sandbox: Sandbox) -> None:

@@ -13,7 +13,7 @@ from ifs_bi_core.errors import ConfigError, ContractBrokenError, IfsBiError
 from tap_ifs_cloud.connection import connected, metadata_of, service_of
 from tap_ifs_cloud.first_row import first_row
 from tap_ifs_cloud.metadata_cache import MetadataCache
-from tap_ifs_cloud.offer import machine_form, offers, stream_names
+from tap_ifs_cloud.offer import company_collections, machine_form, offers, stream_names
 from tap_ifs_cloud.offer_text import offers_text, offers_yaml
 from tap_ifs_cloud.projections import PROJECTION, listed, matching, near, projections_text
 
@@ -89,12 +89,16 @@ def entities(
     cloud = connected(config)
     metadata = _metadata(cloud, config, name, place, refresh=options["refresh"])
     offered = offers(metadata, projection=name, endpoint=place[0], service=place[1])
-    chosen = _named(offered, entity_sets, name)
+    collections = company_collections(metadata, offered)
     in_full = bool(entity_sets)
+    chosen = _named([*offered, *collections] if in_full or options["as_yaml"] else offered, entity_sets, name)
     if not no_rows:
         service = service_of(config, name, *place)
         chosen = [
-            _with_row(cloud, service, offer) if in_full or not offer.is_list_of_values else offer for offer in chosen
+            _with_row(cloud, service, offer)
+            if offer not in collections and (in_full or not offer.is_list_of_values)
+            else offer
+            for offer in chosen
         ]
     if options["as_json"]:
         click.echo(json.dumps([machine_form(*pair) for pair in zip(chosen, stream_names(chosen), strict=True)]))

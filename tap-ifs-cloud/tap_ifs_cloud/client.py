@@ -6,14 +6,14 @@ import logging
 import time
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import requests
 from ifs_bi_core.errors import ContractBrokenError, OutcomeUnknownError
 from ifs_bi_core.http.client import REAL, client
 from ifs_bi_core.http.message import Request, Response
-from ifs_bi_core.http.policies import with_retry
+from ifs_bi_core.http.policies import with_retry, with_throttle
 from ifs_bi_core.http.retry import RetryRules
 from ifs_bi_core.http.tokens import TokenSource
 from ifs_bi_core.http.transport import transport
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ifs_bi_core.http.message import Send
     from ifs_bi_core.http.policies import Attempt
 
+T = TypeVar("T")
+
 PLAIN_JSON = "application/json;odata.metadata=minimal"
 EXACT_JSON = f"{PLAIN_JSON};IEEE754Compatible=true"
 """Asks for decimals as text, so that no digit passes through a double on the server's side either."""
@@ -40,6 +42,7 @@ _READINGS = 3
 _AT_ONCE = 2
 _GATEWAY_SECONDS = 30.0  # no gateway was seen that gives up sooner
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_CHECKER = msgspec.json.Decoder(msgspec.Raw)
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class IfsCloud:
         wire = transport(requests.Session(), timeout_seconds=timeout_seconds)
         once = client(
             told_by_time(wire, min(_GATEWAY_SECONDS, timeout_seconds)),
-            tokens=TokenSource(token_fetcher(credentials, wire)),
+            tokens=TokenSource(token_fetcher(credentials, with_throttle(wire, limiter))),
             limiter=limiter,
             rules=RetryRules(attempts=1),
             observe=observe,
@@ -149,7 +152,35 @@ class IfsCloud:
             TooSlowError: there was no answer in time, and ``may_shrink``.
             IfsBiError: the answer is not 2xx, or is no OData collection.
         """
-        answer = self._json(url, operation, may_shrink=may_shrink)
+        return self._page(self._json(url, operation, _DECODER.decode, may_shrink=may_shrink), url, operation)
+
+    def fetch(self, url: str, operation: str, *, may_shrink: bool = False) -> Callable[[], Page]:
+        """Ask for a page whose rows are needed later: until then it takes the room of its text, a fraction of that of its rows.
+
+        Args:
+            url: absolute, already encoded.
+            operation: what it is for, in words.
+            may_shrink: whether the caller can ask for a smaller page.
+
+        Returns:
+            What gives the page, once; it raises what `page` does where the answer is no OData collection.
+
+        Raises:
+            TooSlowError: there was no answer in time, and ``may_shrink``.
+            IfsBiError: the answer is not 2xx, or no JSON.
+        """
+        body = self._json(url, operation, _checked, may_shrink=may_shrink)
+
+        def page() -> Page:
+            try:
+                answer = _DECODER.decode(body)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise _no_json(operation, error) from None
+            return self._page(answer, url, operation)
+
+        return page
+
+    def _page(self, answer: Any, url: str, operation: str) -> Page:
         rows = answer.get("value") if isinstance(answer, dict) else None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ContractBrokenError(
@@ -157,18 +188,15 @@ class IfsCloud:
             )
         return Page(rows, self._link(answer, url))
 
-    def _json(self, url: str, operation: str, *, may_shrink: bool) -> Any:
+    def _json(self, url: str, operation: str, read: Callable[[bytes], T], *, may_shrink: bool) -> T:
         flaw: Exception | None = None
         for _ in range(_READINGS):  # an answer that a proxy cut off can be complete the next time
             response = self._success(self._ask_for_json(url, operation, may_shrink=may_shrink), operation)
             try:
-                return _DECODER.decode(response.body)
+                return read(response.body)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 flaw = error
-        raise OutcomeUnknownError(
-            f"{operation}: IFS Cloud sent an answer that is cut off or no JSON ({flaw}). "
-            f"Check that base_url leads to IFS Cloud and not to a sign-in page, then run again."
-        )
+        raise _no_json(operation, flaw)
 
     def _ask_for_json(self, url: str, operation: str, *, may_shrink: bool) -> Response:
         """The answer with exact decimals; where the system never gave one, it may refuse the very wish."""
@@ -218,6 +246,23 @@ class IfsCloud:
         if sentence not in self._told:
             self._told.add(sentence)
             self._log.warning(sentence)
+
+
+def _checked(body: bytes) -> bytes:
+    """A text that is JSON from its beginning to its end.
+
+    Raises:
+        msgspec.DecodeError: it is not.
+    """
+    _CHECKER.decode(body)
+    return body
+
+
+def _no_json(operation: str, flaw: Exception | None) -> OutcomeUnknownError:
+    return OutcomeUnknownError(
+        f"{operation}: IFS Cloud sent an answer that is cut off or no JSON ({flaw}). "
+        f"Check that base_url leads to IFS Cloud and not to a sign-in page, then run again."
+    )
 
 
 def longest_query(timeout_seconds: float) -> dict[str, str]:

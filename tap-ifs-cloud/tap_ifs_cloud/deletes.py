@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from ifs_bi_core.errors import ConfigError
-
 from tap_ifs_cloud.odata import fixed, parse_instant
 from tap_ifs_cloud.schema import DELETED_AT
 
@@ -16,18 +14,8 @@ if TYPE_CHECKING:
 
 
 def detects_deletes(config: Mapping[str, Any]) -> bool:
-    """Whether rows that are gone are looked for by their keys.
-
-    Raises:
-        ConfigError: they shall be looked for in a way that this version does not have.
-    """
-    way = config["delete_detection"]
-    if way == "history_log":
-        raise ConfigError(
-            "delete_detection is history_log, which this version does not have. Write key_scan (rows that are gone are found by "
-            "their keys, in every tenant) or off."
-        )
-    return bool(way == "key_scan")
+    """Whether rows that are gone are looked for, by their keys or in the history log."""
+    return bool(config["delete_detection"] != "off")
 
 
 def is_due(scanned_at: str | None, now: datetime, hours: float) -> bool:

@@ -20,10 +20,10 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from tap_ifs_cloud.key_store import GONE, KeyStore
+from tap_ifs_cloud.key_store import GONE, PART, KeyStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -43,7 +43,11 @@ _ADOPT = f"""
     SELECT DISTINCT :line, other.key, NULL, :generation
     FROM lines JOIN keys AS other ON other.line = lines.id AND other.generation > :accounted
     LEFT JOIN keys AS mine ON mine.line = :line AND mine.key = other.key
-    WHERE lines.stream = :stream AND lines.id <> :line AND lines.generation > :accounted AND (
+    WHERE lines.id <> :line AND lines.generation > :accounted AND (
+        lines.stream = :stream
+        OR substr(lines.stream, 1, length(:parts)) = :parts
+        OR (lines.stream = :whole AND CAST(json_extract('[' || CAST(other.key AS TEXT) || ']', :place) AS TEXT) = :company))
+    AND (
         mine.key IS NULL
         OR (mine.version = {GONE} AND other.version IS NOT {GONE} AND other.generation > mine.generation)
         OR (mine.version LIKE '#%' AND other.version IS NOT mine.version))
@@ -63,14 +67,51 @@ _MISSING = f"""
 """  # noqa: S608 - constants
 
 
+@dataclass(frozen=True)
+class Extent:
+    """Of which rows a line tells.
+
+    Attributes:
+        stream: its name.
+        company: the rows of this one alone; None: all.
+        place: where in the key the company stands; None where it is no part of the key.
+    """
+
+    stream: str
+    company: str | None = None
+    place: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its lines."""
+        return self.stream if self.company is None else f"{self.stream}{PART}{self.company}"
+
+    @property
+    def related(self) -> dict[str, str | None]:
+        """What tells the lines whose keys may be of this extent: those of the stream's companies, or those of the stream.
+
+        A line of all companies says of a key whose it is only where the company is a part of the key.
+        """
+        is_part = self.company is not None
+        return {
+            "stream": self.name,
+            "parts": None if is_part else f"{self.stream}{PART}",
+            "whole": self.stream if is_part and self.place is not None else None,
+            "place": f"$[{self.place or 0}]",
+            "company": self.company,
+        }
+
+
 class Line:
-    """What one destination got of one stream, held by this process alone while it is open.
+    """What one destination got of one stream, or of one company in it, held by this process alone while it is open.
 
     Args:
         file: the key store; None for one in memory.
-        stream: its name.
+        extent: the stream, or the name of one that is read as a whole.
         question: what the stream asks for; another question is another line.
         token: of the generation that the state names.
+        alone: whether a new line knows nothing of what other lines delivered, since the destination will be told to keep
+            nothing of that.
 
     Attributes:
         known: whether the line goes on from ``token``. If not, it is new and empty.
@@ -79,9 +120,12 @@ class Line:
         KeyStoreError: the file can't be used, or another run holds the line.
     """
 
-    def __init__(self, file: Path | None, stream: str, question: str, token: str | None) -> None:
+    def __init__(
+        self, file: Path | None, extent: Extent | str, question: str, token: str | None, *, alone: bool = True
+    ) -> None:
         self._store = KeyStore(file)
-        self._stream = stream
+        self._extent = Extent(extent) if isinstance(extent, str) else extent
+        self._stream = stream = self._extent.name
         self._generation: int | None = None  # of what is touched now; None until something is
         self._is_told = True  # whether the token names all that was touched
         try:
@@ -93,7 +137,7 @@ class Line:
             self._store.use(self._id)
             if last > confirmed:
                 self._doubt(confirmed)
-            if found:
+            if found or not alone:
                 self._adopt()
         except BaseException:
             self.close()
@@ -125,6 +169,38 @@ class Line:
                 self._forget_old_generations()
             self._token, self._is_told = token, True
         return self._token
+
+    @staticmethod
+    def find(file: Path | None, extent: Extent, question: str, token: str | None) -> int | None:
+        """The number of the line that goes on from a token, if there is one; nothing is held or written for the answer."""
+        if file is None or token is None or not file.exists():
+            return None
+        store = KeyStore(file)
+        try:
+            found = store.ask(_FIND, token=token, stream=extent.name, question=question)
+        finally:
+            store.close()
+        return int(found[0][0]) if found else None
+
+    @property
+    def number(self) -> int:
+        """What the key store knows the line by."""
+        return int(self._id)
+
+    def doubt_elsewhere(self, keys: Sequence[bytes], others: Collection[int]) -> set[bytes]:
+        """Make uncertain what other lines have of some keys; those of them that there are.
+
+        A row that leaves this line's company for another's is not gone. Which of the two was written last is not known.
+        """
+        if not others:
+            return set()
+        lines, asked = (", ".join("?" * len(some)) for some in (others, keys))
+        where = f"line IN ({lines}) AND key IN ({asked}) AND version IS NOT {GONE}"
+        with self._store.writing() as connection:
+            found = connection.execute(f"SELECT DISTINCT key FROM keys WHERE {where}", (*others, *keys)).fetchall()  # noqa: S608 - marks and a constant
+            if found:
+                connection.execute(f"UPDATE keys SET version = NULL WHERE {where}", (*others, *keys))  # noqa: S608 - the same
+        return {key for (key,) in found}
 
     def next_generation(self) -> None:
         """What is touched from here on is not covered by the tokens given so far."""
@@ -181,6 +257,11 @@ class Line:
         """How many rows were taken down."""
         return self._number("SELECT count(*) FROM temp.seen")
 
+    def seen_version(self, key: bytes) -> Version | None:
+        """The version that a row was taken down with; None where it wasn't."""
+        found = self._store.ask("SELECT version FROM temp.seen WHERE key = :key", key=key)
+        return found[0][0] if found else None
+
     def changed(self) -> Picked:
         """The keys of the rows taken down that the destination doesn't have in that version."""
         return self._pick(_CHANGED)
@@ -228,8 +309,8 @@ class Line:
         """Count as uncertain what other lines touched since this one last knew all, as far as it doesn't know it."""
         with self._store.writing() as connection:
             values = {
+                **self._extent.related,
                 "line": self._id,
-                "stream": self._stream,
                 "accounted": self._accounted,
                 "generation": self._begun + 1,
             }

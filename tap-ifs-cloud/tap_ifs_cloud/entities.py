@@ -41,6 +41,10 @@ class Entity:
         select: properties to read; empty: all.
         expand: single-valued references to read along, as objects.
         delete_guard_percent: instead of the setting of that name.
+        booleans: texts that say ``TRUE`` or ``FALSE`` and are written as booleans; all others stay texts.
+        logical_unit: as the history log names it; None: what the rows say (``luname``).
+        stages: of a stream that joins others: in the order in which a row passes through them, the value of the column ``stage``
+            and the entity whose set holds the rows of that stage. Such a stream has no set of its own.
         sure: how sure the names are.
     """
 
@@ -57,11 +61,16 @@ class Entity:
     select: tuple[str, ...] = ()
     expand: tuple[str, ...] = ()
     delete_guard_percent: float | None = None
+    logical_unit: str | None = None
+    booleans: tuple[str, ...] = ()
+    stages: tuple[tuple[str, str], ...] = ()
     sure: Sureness = "configured"
 
     @property
     def where(self) -> str:
-        """The entity set for a person: ``PurchaseOrderHandling.svc/PurchaseOrderSet (main)``."""
+        """The entity set for a person: ``PurchaseOrderHandling.svc/PurchaseOrderSet (main)``; of joined streams their names."""
+        if self.stages:
+            return " and ".join(name for _, name in self.stages)
         return f"{self.projection}.svc/{self.entity_set} ({self.endpoint})"
 
     @property
@@ -98,6 +107,12 @@ BUILT_IN: tuple[Entity, ...] = (
     Entity("customer_order_lines", "CustomerOrderHandling", "CustomerOrderLineSet", company="Company", sure="seen"),
     Entity("gl_accounts", **_service("Account", company="Company"), sure="claimed"),
     Entity("account_groups", "AccountGroupsHandling", "AccountGroupSet", company="Company", sure="guessed"),
+    # What roll-ups climb: values that accounts are marked with, and trees whose leaves are accounts or other code part values.
+    Entity("account_attributes", **_service("AccountingAttribute", company="Company"), sure="guessed"),
+    Entity("account_attribute_values", **_service("AccountingAttributeValue", company="Company"), sure="guessed"),
+    Entity("account_attribute_connections", **_service("AccountingAttributeCon", company="Company"), sure="guessed"),
+    Entity("account_structures", **_service("AccountingStructure", company="Company"), sure="guessed"),
+    Entity("account_structure_items", **_service("AccountingStructureItem", company="Company"), sure="guessed"),
     Entity("code_parts", **_service("AccountingCodePart", company="Company"), sure="guessed"),
     Entity("code_part_values", **_service("AccountingCodePartValue", company="Company"), sure="guessed"),
     # Two stages of one thing: "Update GL" moves a voucher's rows from the hold table to the general ledger.
@@ -116,6 +131,15 @@ BUILT_IN: tuple[Entity, ...] = (
         **_service("GenLedVoucherRow", key=_VOUCHER_ROW, modified="Rowversion", company="Company"),
         sure="guessed",
     ),
+    # Both stages as one thing: here a voucher's row is there all the time, and `stage` says where.
+    Entity(
+        "journal_entries",
+        "",
+        "",
+        company="Company",
+        stages=(("hold", "vouchers"), ("general_ledger", "gl_voucher_rows")),
+        sure="guessed",
+    ),
     Entity("payments", **_service("PaymentTransaction", company="Company"), sure="guessed"),
     Entity("ledger_items", **_service("LedgerItem", company="Company"), sure="guessed"),
 )
@@ -128,8 +152,8 @@ def catalogue(items: Iterable[Mapping[str, Any]]) -> dict[str, Entity]:
         ConfigError: an item lacks a name, or a new one lacks projection or entity_set.
     """
     known = {entity.name: entity for entity in BUILT_IN}
-    lists = {"key", "select", "expand"}
-    allowed = {field.name for field in fields(Entity)} - {"sure"}
+    lists = {"key", "select", "expand", "booleans"}
+    allowed = {field.name for field in fields(Entity)} - {"sure", "stages"}
     for number, item in enumerate(items):
         name = item.get("name")
         if not name:
@@ -142,6 +166,8 @@ def catalogue(items: Iterable[Mapping[str, Any]]) -> dict[str, Entity]:
             )
         facts: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in item.items()}
         if name in known:
+            if {"projection", "entity_set"} <= facts.keys():
+                facts["stages"] = ()  # a set of its own instead of those it joins
             known[name] = replace(known[name], **facts, sure="configured")
         elif "projection" in facts and "entity_set" in facts:
             known[name] = Entity(**facts)

@@ -21,5 +21,5 @@ def all_records(reading: Reading) -> Iterator[dict[str, Any]]:
     for rows in reading.pages(reading.source.key, reading.scope):
         yield from map(to_record.record, rows)
         count += len(rows)
-    if reading.destination.complete_version(count, before):
+    if reading.destination.complete_version(reading.believed(count), before):
         reading.state[DELIVERED] = {"rows": count}

@@ -8,7 +8,7 @@ from tap_ifs_cloud.deletes import gone_record, objection
 from tap_ifs_cloud.versions import ETAG_MEMBER, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from tap_ifs_cloud.delivered import Line
@@ -39,7 +39,7 @@ def see_all_versions(reading: Reading, line: Line, seconds: SecondsOver) -> bool
                 return False
         versions = [version_of(row[ETAG_MEMBER]) if row.get(ETAG_MEMBER) else UNKNOWN_VERSION for row in rows]
         seconds.read(versions)
-        line.see(zip(map(reading.keys.of_row, rows), versions, strict=True))
+        line.see(zip(map(reading.keys.of_row, rows), map(reading.marked, versions, rows), strict=True))
     return True
 
 
@@ -52,20 +52,40 @@ def gone_records(reading: Reading, line: Line, at: datetime) -> Iterator[dict[st
         at: when the look at the keys began.
     """
     missing = line.missing()
+    yield from told_gone(reading, line, missing.slices(), gone=missing.count, seen=line.seen(), at=at)
+
+
+def told_gone(
+    reading: Reading, line: Line, slices: Iterable[list[bytes]], *, gone: int, seen: int, at: datetime
+) -> Iterator[dict[str, Any]]:
+    """What the destination is told of rows that are gone, unless that is not believed.
+
+    Args:
+        reading: of the stream.
+        line: has the rows.
+        slices: their keys, a few hundred at a time.
+        gone: how many.
+        seen: how many rows the source has.
+        at: when the look began that missed them.
+    """
     own = reading.source.entity.delete_guard_percent
-    reason = objection(
+    reason = (reading.doubt if gone else None) or objection(
         reading.name,
         known=line.count(),
-        seen=line.seen(),
-        gone=missing.count,
+        seen=seen,
+        gone=gone,
         guard_percent=float(reading.config["delete_guard_percent"] if own is None else own),
     )
+    if reason and not seen:
+        reading.found_empty()
     if reason:
         reading.log.warning("%s", reason)
         return
-    for keys in missing.slices():
+    for keys in slices:
         line.note_gone(keys)
+        elsewhere = line.doubt_elsewhere(keys, reading.other_lines)
         for key in keys:
-            yield gone_record(reading.keys.values(key), at)
-    if missing.count:
-        reading.log.info("%s: %d rows are gone", reading.name, missing.count)
+            if key not in elsewhere:
+                yield gone_record(reading.keys.told(key), at)
+    if gone:
+        reading.log.info("%s: %d rows are gone", reading.name, gone)

@@ -21,7 +21,10 @@ GONE = 0
 """In place of a version: the row is gone, and the destination was told."""
 
 LINES = 4
-"""How many lines of a stream are kept: those that were used last."""
+"""How many lines of a stream, or of one company in it, are kept: those that were used last."""
+
+PART = "\x1f"
+"""Stands between the name of a stream and a company, where a line has the rows of that company alone."""
 
 _LAYOUT = 1
 _LOCK_TIMEOUT_SECONDS = 60.0  # for another stream's transaction; the longest takes seconds
@@ -141,8 +144,9 @@ class KeyStore:
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            name = stream.replace(PART, " of company ")
             raise KeyStoreError(
-                f"{stream} is being read by another run that began with the same state. Nothing was read here; let that run end, "
+                f"{name} is being read by another run that began with the same state. Nothing was read here; let that run end, "
                 f"then run again. Pipelines that run side by side need states of their own."
             ) from None
 

@@ -31,6 +31,7 @@ class Learned:
         calm: readings in a row since then in which no page was too slow.
         capped_at: rows to which the server cuts pages without a word.
         whole_rows: whether the set refuses ``$select``. A `Walk` passes it on; who writes the addresses sets it.
+        filters_here: whether the set refuses to filter by enumerations, so that the tap does. The same holds for it.
     """
 
     mode: Mode = "keyset"
@@ -39,6 +40,7 @@ class Learned:
     calm: int = 0
     capped_at: int | None = None
     whole_rows: bool = False
+    filters_here: bool = False
 
     def first_page_size(self, configured: int) -> int:
         """Rows to begin with: what came in time the last times, and twice as many after ten of them."""
@@ -78,6 +80,7 @@ def _is_sound(known: Learned) -> bool:
         and type(known.calm) is int
         and known.calm >= 0
         and isinstance(known.whole_rows, bool)
+        and isinstance(known.filters_here, bool)
     )
 
 

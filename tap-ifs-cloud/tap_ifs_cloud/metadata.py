@@ -36,6 +36,7 @@ class Property:
         scale: digits after the point; None where the service doesn't say, or says ``variable``.
         is_enum: whether `type` is an enum of this service.
         is_collection: whether the value is a list.
+        says_boolean: whether its texts ``TRUE`` and ``FALSE`` mean what they say, which the catalogue knows, not the service.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Property:
     scale: int | None = None
     is_enum: bool = False
     is_collection: bool = False
+    says_boolean: bool = False
 
 
 @dataclass(frozen=True)

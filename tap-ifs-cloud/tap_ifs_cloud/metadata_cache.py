@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from ifs_bi_core.errors import ContractBrokenError
 
 from tap_ifs_cloud.metadata import LARGEST_DOCUMENT, parse
+from tap_ifs_cloud.paths import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -107,6 +108,15 @@ class MetadataCache:
         self._new[service] = known
         return known
 
+    def has(self, service: str, accepts: Callable[[Metadata], bool]) -> bool:
+        """Whether a document is kept that has what is needed, however old; nobody is asked."""
+        if service in self._new:
+            return accepts(self._new[service])
+        known, kept = self._old.get(service) or self._from_file(service)
+        if known and kept:
+            self._old[service] = known, kept
+        return known is not None and accepts(known)
+
     def forget(self, service: str) -> None:
         """Ask the server for this document the next time, whatever is kept."""
         self._new.pop(service, None)
@@ -173,7 +183,7 @@ def names_of(entity: Entity) -> Callable[[Metadata], bool]:
     """
 
     def accepts(metadata: Metadata) -> bool:
-        entity_type = metadata.entity_sets.get(entity.entity_set)
+        entity_type = rows_of(metadata, entity.entity_set)
         if entity_type is None:
             return False
         named = {*entity.key, *entity.select}

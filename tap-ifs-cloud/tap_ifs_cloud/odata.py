@@ -30,10 +30,24 @@ def service_url(base_url: str, *, endpoint: str, service: str, projection: str) 
     return f"{base_url}/{endpoint}/ifsapplications/{service}/v1/{quote(projection)}.svc"
 
 
-def collection_url(service: str, entity_set: str, options: Mapping[str, str]) -> str:
-    """An entity set with its query options: ``$`` stays as it is, values are percent-encoded, spaces as ``%20``."""
+def collection_url(
+    service: str, entity_set: str, options: Mapping[str, str], *, parent: tuple[Property, Any] | None = None
+) -> str:
+    """An entity set with its query options: ``$`` stays as it is, values are percent-encoded, spaces as ``%20``.
+
+    Args:
+        service: address of the projection or entity service.
+        entity_set: the set, or ``Set/Collection`` for what lies behind one row of a set.
+        options: the query.
+        parent: the key of that row: ``CompanyFinanceSet(Company='10')/CodeBArray``.
+    """
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in options.items() if value)
-    return f"{service}/{quote(entity_set)}{'?' + query if query else ''}"
+    path = quote(entity_set)
+    if parent:
+        prop, value = parent
+        key = quote(literal(value, prop), safe="'")
+        path = path.replace("/", f"({quote(prop.name)}={key})/", 1)
+    return f"{service}/{path}{'?' + query if query else ''}"
 
 
 def literal(value: Any, prop: Property) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tap_ifs_cloud.candidates import candidates
 from tap_ifs_cloud.entities import BUILT_IN, Entity
 
 if TYPE_CHECKING:
@@ -70,9 +71,11 @@ class Offer:
     def stream(self) -> str:
         """A name for the stream: the built-in one's, or the set's own in snake case."""
         for entity in BUILT_IN:
-            if (entity.projection, entity.entity_set) == (self.projection, self.entity_set):
+            places = [(place.projection, place.entity_set) for place in candidates(entity)]
+            if (self.projection, self.entity_set) in places:
                 return entity.name
-        plain = re.sub(r"^(Reference|Lookup)_", "", self.entity_set).removesuffix("Set")
+        _, behind, name = self.entity_set.rpartition("/")
+        plain = re.sub(r"^(Reference|Lookup)_", "", name).removesuffix("Array" if behind else "Set")
         words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+", "_", plain)
         return re.sub(r"_+", "_", words).strip("_").lower() or "entity"
 
@@ -89,6 +92,17 @@ def offers(metadata: Metadata, *, projection: str, endpoint: str, service: str) 
     return [
         Offer(projection, name, endpoint, service, entity_type, _enums(entity_type, metadata), sets_of)
         for name, entity_type in metadata.entity_sets.items()
+    ]
+
+
+def company_collections(metadata: Metadata, offered: Iterable[Offer]) -> list[Offer]:
+    """The collections that a service keys by company: ``CompanyFinanceSet/CodeBArray``, read one company after the other."""
+    return [
+        replace(offer, entity_set=f"{offer.entity_set}/{name}", entity_type=target, enums=_enums(target, metadata))
+        for offer in offered
+        if offer.entity_type.key == (_COMPANY,)
+        for name, kind in offer.entity_type.collections.items()
+        if (target := metadata.entity_types.get(kind)) and _COMPANY in target.key
     ]
 
 

@@ -161,6 +161,39 @@ class Walk:
         self.ask = self._next(asked, rows, link, met_only_the_last=asked.overlaps and len(rows) == 1 and not new)
         return new
 
+    @property
+    def stands_on_a_key(self) -> bool:
+        """Whether the next page is asked for by the last row's key, so that pages behind it can be asked for as well."""
+        ask = self.ask
+        return self._mode == "keyset" and ask is not None and not ask.link and ask.filter != self._base_filter
+
+    def is_full(self, asked: Ask, rows: int, link: str | None) -> bool:
+        """Whether an answer is as long as this server's answers get: then there is a next one, as far as can be told."""
+        return rows > 0 and (bool(link) or (asked.top > 0 and rows >= asked.top) or rows == self._capped_at)
+
+    def behind_the_last(self, asked: Ask, rows: list[Row], link: str | None) -> list[Row] | None:
+        """Take the answer to another question for one to the next, as far as it is the same.
+
+        A question that begins with rows before the last one shows by it where that stands. What follows is what the next
+        question would have brought at that moment, with a smaller ``top``; the next question becomes that one.
+
+        Args:
+            asked: the other question, of the same order and with a ``top``, which begins behind another row.
+            rows: what it brought.
+            link: its ``@odata.nextLink``.
+
+        Returns:
+            What the walk is to receive; None where the last row is not among the rows, or nothing is to be learnt behind it.
+        """
+        if not self.stands_on_a_key or self.ask is None or self._last_row is None:
+            return None
+        last = self._position(self._last_row)
+        place = next((index for index, row in enumerate(rows) if self._position(row) == last), None)
+        if place is None or asked.top <= place + 1 or (link and len(rows) <= place + 1):
+            return None
+        self.ask = replace(self.ask, top=asked.top - place - 1)
+        return rows[place + 1 :]
+
     def fall_back(self) -> bool:
         """Go on in another way, where the server refuses the page that was asked for; False where there is none, or one is set.
 

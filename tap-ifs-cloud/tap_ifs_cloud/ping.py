@@ -13,12 +13,12 @@ from ifs_bi_core.http.client import REAL
 from ifs_bi_core.http.transport import transport
 from ifs_bi_core.ping import Check, Ping, Status
 
+from tap_ifs_cloud.allowed_companies import COMPANIES, WHERE, missing_companies, visible_companies
 from tap_ifs_cloud.connection import base_url, connected, credentials, service_of
 from tap_ifs_cloud.entities import catalogue
 from tap_ifs_cloud.first_row import first_row
 from tap_ifs_cloud.metadata import parse
 from tap_ifs_cloud.page_limits import page_limits
-from tap_ifs_cloud.projections import all_rows
 from tap_ifs_cloud.token import token_fetcher
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from tap_ifs_cloud.metadata import EntityType
     from tap_ifs_cloud.page_limits import PageLimits
 
-_COMPANIES = "companies"
 _LARGE = ("gl_voucher_rows", "customer_order_lines", "purchase_order_lines", "customers")
 """Streams that have many rows on most tenants, so that a limit of pages shows."""
 
@@ -41,7 +40,6 @@ _SHOWN = 20  # companies that a sentence names
 _LARGEST_SKEW_SECONDS = 60.0
 _LONGEST_WAIT_SECONDS = 60.0
 _LONGEST_RETRY_SECONDS = 10.0  # a ping tells how it is now
-_ALLOWED = "in IFS Cloud, under Allowed Companies of the client's service user"
 
 
 @dataclass(frozen=True)
@@ -122,41 +120,33 @@ class _System:
         if row.refusal is not None:
             return Check("row", row.refusal, Status.FAILED, ExitCode.FAILED, facts)
         if not row.rows:
-            sentence = f"{where} is empty for this user. Give it companies {_ALLOWED}, then ping again."
+            sentence = f"{where} is empty for this user. Give it companies {WHERE}, then ping again."
             return Check("row", sentence, Status.FAILED, ExitCode.FAILED, facts)
         return Check("row", f"{where} gave one. ETag: {row.sentence}.", found=facts)
 
     def _allowed_companies(self) -> Check:
         name = "Allowed Companies"
         try:
-            found = self._set(self._entities[_COMPANIES])
-            company = found.entity.company
-            column = company if company in found.entity_type.properties else found.key[0]
-            key = tuple(found.entity_type.properties[each] for each in found.key)
-            rows = all_rows(
-                self._cloud,
-                found.service,
-                found.entity.entity_set,
-                key,
-                self._config["page_size"],
-                dict.fromkeys((*found.key, column)),
-            )
-            visible = sorted({str(row[column]) for row in rows if row.get(column) is not None})
+            found = self._set(self._entities[COMPANIES])
+            properties = found.entity_type.properties
+            key = [properties[each] for each in found.key]
+            column = found.entity.company if found.entity.company in properties else found.key[0]
+            size = self._config["page_size"]
+            visible = visible_companies(self._cloud, found.service, found.entity, key, size, column)
         except ContractBrokenError as error:
             sentence = f"Which companies the user may see is not known, since CompanySet can't be read. {error}"
             return Check(name, sentence, Status.NOTICE)
-        wanted = [str(company) for company in self._config.get("companies") or ()]
-        missing = [company for company in wanted if company not in visible]
+        missing = missing_companies(self._config.get("companies") or (), visible)
         facts = {"visible": visible, "missing": missing}
         shown = ", ".join(visible[:_SHOWN]) + (f" and {len(visible) - _SHOWN} more" if len(visible) > _SHOWN else "")
         if not visible:
             sentence = (
-                f"The user sees no company, so whatever belongs to one reads as empty. Give it companies {_ALLOWED}."
+                f"The user sees no company, so whatever belongs to one reads as empty. Give it companies {WHERE}."
             )
         elif missing:
             sentence = (
                 f"The user does not see {', '.join(missing)} of the setting `companies`, so what belongs there reads as empty. "
-                f"Add them {_ALLOWED}, or take them out of the setting. It sees {shown}."
+                f"Add them {WHERE}, or take them out of the setting. It sees {shown}."
             )
         else:
             return Check(name, f"The user sees {shown}.", found=facts)
@@ -207,7 +197,7 @@ class _System:
         if unknown:
             raise ConfigError(f"streams names {', '.join(unknown)}, neither built in nor among `entities`.")
         refusal: ContractBrokenError | None = None
-        for name in dict.fromkeys((_COMPANIES, *names)):
+        for name in dict.fromkeys((COMPANIES, *names)):
             try:
                 return self._set(self._entities[name])
             except ContractBrokenError as error:
@@ -215,7 +205,9 @@ class _System:
         raise refusal or ConfigError("There is no entity to ask for.")
 
     def _set(self, entity: Entity) -> _Set:
-        """An entity as the tenant has it, asked for once."""
+        """An entity as the tenant has it, asked for once; of joined ones the last."""
+        while entity.stages:
+            entity = self._entities[entity.stages[-1][1]]
         if entity.name not in self._sets:
             try:
                 self._sets[entity.name] = self._asked(entity)

@@ -7,29 +7,23 @@ doesn't have in that version: by their keys, or all of them where that is less w
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from tap_ifs_cloud.deletes import detects_deletes
+from tap_ifs_cloud.key_filter import key_filters
 from tap_ifs_cloud.key_scan import UNKNOWN_VERSION, gone_records, see_all_versions
-from tap_ifs_cloud.odata import all_of, literal
+from tap_ifs_cloud.odata import all_of
 from tap_ifs_cloud.outcomes import RefusedError
 from tap_ifs_cloud.reading import DELIVERED
 from tap_ifs_cloud.versions import ETAG_MEMBER, Provisional, SecondsOver, version_of
 from tap_ifs_cloud.window import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tap_ifs_cloud.delivered import Line, Picked
-    from tap_ifs_cloud.metadata import Property
     from tap_ifs_cloud.reading import Reading
     from tap_ifs_cloud.versions import Version
 
-FILTER_LENGTH = 1_800
-"""Characters of a filter that names rows by their keys. Servers and proxies are known that take no address beyond 8 KB, and a
-character may take nine in it."""
-
-_ADDRESS_LENGTH = 4_000  # the same filter, percent-encoded
 _WHOLE_FROM = 5  # where more than a fifth of the rows changed, all are read
 
 
@@ -42,7 +36,12 @@ def versioned_records(reading: Reading) -> Iterator[dict[str, Any]]:
     question = reading.question()
     with reading.line(question) as line:
         run = _Comparison(reading, line, question)
-        yield from run.differences() if line.known else run.everything()
+        yield from run.differences() if line.known or reading.joins else run.everything()
+
+
+def goes_on(reading: Reading) -> bool:
+    """Whether a run can compare with what was delivered."""
+    return reading.has_line(reading.question())
 
 
 class _Comparison:
@@ -53,7 +52,7 @@ class _Comparison:
         self._line = line
         self._question = question
         self._to_record = reading.records()
-        self._seconds = SecondsOver(reading.clock)
+        self._seconds = SecondsOver(lambda: reading.received_at)
         self._before = reading.delivered
         self._takes_key_filters = self._before.get("key_filters", True)
         self._began = reading.clock()
@@ -62,11 +61,11 @@ class _Comparison:
     def everything(self) -> Iterator[dict[str, Any]]:
         """The first run: every row, in a version of the entire set."""
         reading = self._reading
-        compares: bool | None = True if reading.source.entity.replication == "row_version" else None
+        compares, may_lack = True, reading.source.entity.replication != "row_version"
         reading.destination.begin_version()
         count = 0
         for rows in reading.pages(reading.source.key, reading.scope):
-            if compares is None and rows:
+            if may_lack and compares and rows:
                 compares = any(ETAG_MEMBER in row for row in rows)
                 if not compares and reading.select_nothing():  # selected rows may lack what whole ones have
                     yield from self.everything()
@@ -75,10 +74,13 @@ class _Comparison:
                     reading.log.info("The rows of %s carry no ETag; it is read in full", reading.name)
             records = list(map(self._to_record.record, rows))
             if compares:
-                self._note(list(zip(map(self._version, rows, records), records, strict=True)))
+                keys = list(map(self._reading.keys.of_delivered, rows, records))
+                superseding = self._superseding(keys, records)
+                self._note(list(zip(map(self._version, rows, records), keys, records, strict=True)))
+                records = superseding
             yield from records
             count += len(rows)
-        if reading.destination.complete_version(count, self._before.get("rows", 0)):
+        if reading.destination.complete_version(reading.believed(count), self._before.get("rows", 0)):
             self._line.stands_alone()
             said = self._said() if compares else {}
             reading.state[DELIVERED] = {"rows": count, **said}
@@ -86,7 +88,7 @@ class _Comparison:
     def differences(self) -> Iterator[dict[str, Any]]:
         """A later run: what differs from what was delivered."""
         reading, line = self._reading, self._line
-        scans = not reading.source.expanded and self._takes_key_filters and not reading.refuses_select
+        scans = not reading.source.expanded and self._takes_key_filters and not reading.refuses_select and line.known
         if scans and not see_all_versions(reading, line, self._seconds):
             scans = False
             if not reading.refuses_select:
@@ -128,62 +130,78 @@ class _Comparison:
     def _fetched(self, changed: Picked) -> Iterator[dict[str, Any]]:
         """The rows of these keys, whole, as far as they are still there."""
         reading = self._reading
-        for keys, question in key_filters(self._keys_of(changed), reading.source.key):
-            missing = set(keys)
-            try:
-                for rows in reading.pages(reading.source.key, all_of(reading.scope, question)):
-                    asked = [row for row in rows if reading.keys.of_row(row) in missing]
-                    missing.difference_update(map(reading.keys.of_row, asked))
-                    yield from self._differing(asked)
-                    if not missing:
-                        break
-            except RefusedError:
-                reading.log.info(
-                    "%s refuses filters on its keys; all rows are read and compared in each run", reading.name
-                )
-                self._takes_key_filters = False
-                yield from self._all_that_differ()
-                yield from self._gone()
-                return
+        try:
+            for place, stage in enumerate(reading.stages):
+                for keys, question in key_filters(self._keys_of(changed, stage), stage.source.key):
+                    missing = set(keys)
+                    for later in reading.stages[place:]:  # where a row may have moved since its key was seen
+                        yield from self._found(later, question, missing)
+        except RefusedError:
+            reading.log.info("%s refuses filters on its keys; all rows are read and compared in each run", reading.name)
+            self._takes_key_filters = False
+            yield from self._all_that_differ()
+            yield from self._gone()
 
-    def _keys_of(self, changed: Picked) -> Iterator[tuple[bytes, Mapping[str, Any]]]:
+    def _found(self, stage: Reading, question: str, missing: set[bytes]) -> Iterator[dict[str, Any]]:
+        """The rows of these keys that are in one set; what was found is missing no more."""
+        if not missing:
+            return
+        for rows in stage.pages(stage.source.key, all_of(stage.scope, question)):
+            asked = [row for row in rows if stage.keys.of_row(row) in missing]
+            missing.difference_update(map(stage.keys.of_row, asked))
+            yield from self._differing(asked)
+            if not missing:
+                break
+
+    def _keys_of(self, changed: Picked, stage: Reading) -> Iterator[tuple[bytes, Mapping[str, Any]]]:
+        """Of the keys that were picked, those that were seen in a stage."""
+        joins = len(self._reading.stages) > 1
         for keys in changed.slices():
             for key in keys:
-                yield key, self._reading.keys.values(key)
+                if not joins or stage.holds(self._line.seen_version(key)):
+                    yield key, self._reading.keys.values(key)
 
     def _differing(self, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """The records of the whole rows that differ from what was delivered, which are noted."""
-        now = self._reading.clock()
-        told: list[tuple[Version, dict[str, Any]]] = []
+        now = self._reading.asked_at
+        told: list[tuple[Version, bytes, dict[str, Any]]] = []
         settled: list[tuple[bytes, Version]] = []
         for row in rows:
             record = self._to_record.record(row)
-            version, key = self._version(row, record), self._reading.keys.of_record(record)
+            version, key = self._version(row, record), self._reading.keys.of_delivered(row, record)
             delivered = self._line.version(key)
-            if version == delivered:
+            if self._reading.marked(version, record) == delivered:
                 continue
             before = Provisional.parsed(delivered)
             if before and before.version == version and before.digest == digest(record):
                 if before.is_over(now):
-                    settled.append((key, version))
+                    settled.append((key, self._reading.marked(version, record)))
                 continue
-            told.append((version, record))
+            told.append((version, key, record))
+        superseding = self._superseding([key for _, key, _ in told], [record for _, _, record in told])
         self._line.note(settled)
         self._note(told)
-        yield from (record for _, record in told)
+        yield from superseding
 
-    def _note(self, read: Sequence[tuple[Version, Mapping[str, Any]]]) -> None:
+    def _superseding(self, keys: Sequence[bytes], records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Records such that they replace what was delivered before them."""
+        if len(self._reading.stages) == 1:
+            return list(records)
+        versions = map(self._line.version, keys)
+        return [self._reading.superseding(*told) for told in zip(records, versions, strict=True)]
+
+    def _note(self, read: Sequence[tuple[Version, bytes, Mapping[str, Any]]]) -> None:
         """Remember records that are about to be written out, which were read just now."""
-        self._seconds.read(version for version, _ in read)
-        now, border = self._reading.clock(), self._seconds.border()
+        self._seconds.read(version for version, _, _ in read)
+        now, border = self._reading.received_at, self._seconds.border(self._reading.asked_at)
         self._line.note(
             (
-                self._reading.keys.of_record(record),
+                key,
                 Provisional.of(version, record, now).text
                 if isinstance(version, int) and version >= border
-                else version,
+                else self._reading.marked(version, record),
             )
-            for version, record in read
+            for version, key, record in read
         )
 
     def _version(self, row: Mapping[str, Any], record: Mapping[str, Any]) -> Version:
@@ -198,31 +216,3 @@ class _Comparison:
                 "carry other entities' fields" if etag else "carry no ETag",
             )
         return f"#{digest(record)}"
-
-
-def key_filters(
-    keys: Iterable[tuple[bytes, Mapping[str, Any]]], properties: Sequence[Property]
-) -> Iterator[tuple[list[bytes], str]]:
-    """Filters that each name some rows by their keys, and those keys; as many as fit into `FILTER_LENGTH`.
-
-    ``OrderNo eq 'A' or OrderNo eq 'B'``, or of a key with several parts ``(OrderNo eq 'A' and LineNo eq '1') or (…)``
-    """
-    some: list[bytes] = []
-    parts: list[str] = []
-    length = encoded = 0
-    for key, values in keys:
-        part = " and ".join(f"{prop.name} eq {literal(values[prop.name], prop)}" for prop in properties)
-        part = f"({part})" if len(properties) > 1 else part
-        longer, longer_encoded = len(part) + len(_OR), len(quote(part + _OR, safe=""))
-        if some and (length + longer > FILTER_LENGTH or encoded + longer_encoded > _ADDRESS_LENGTH):
-            yield some, _OR.join(parts)
-            some, parts, length, encoded = [], [], 0, 0
-        some.append(key)
-        parts.append(part)
-        length += longer
-        encoded += longer_encoded
-    if some:
-        yield some, _OR.join(parts)
-
-
-_OR = " or "

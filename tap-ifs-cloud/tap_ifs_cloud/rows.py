@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tap_ifs_cloud.metadata import Property
+    from tap_ifs_cloud.time_zone import SourceZone
 
 
 class RowReader:
@@ -24,6 +25,7 @@ class RowReader:
         properties: what a record carries, by name.
         expanded: the same for each expanded reference.
         modified: the replication key; its timestamps are written with a fixed width, so that bookmarks compare as text.
+        zone: whose wall clock the server marks "Z"; timestamps are written as the instants they name. None: as they come.
     """
 
     def __init__(
@@ -32,13 +34,14 @@ class RowReader:
         properties: Mapping[str, Property],
         expanded: Mapping[str, Mapping[str, Property]],
         modified: str | None,
+        zone: SourceZone | None = None,
     ) -> None:
         self._stream = stream
         self._names = tuple(properties)
-        self._converters = _converters(properties)
+        self._converters = _converters(properties, zone)
         if modified and properties[modified].type == "Edm.DateTimeOffset":
-            self._converters[modified] = fixed_width
-        self._expanded = {name: (frozenset(inner), _converters(inner)) for name, inner in expanded.items()}
+            self._converters[modified] = (lambda value: fixed_width(zone.instant(value))) if zone else fixed_width
+        self._expanded = {name: (frozenset(inner), _converters(inner, zone)) for name, inner in expanded.items()}
 
     def record(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """One record: the catalogue's properties that the row has, and the row version from its ETag.
@@ -73,6 +76,9 @@ class RowReader:
                     ) from None
 
 
+_TEXTS = frozenset({"Edm.String", "Edm.Date", "Edm.DateTimeOffset", "Edm.TimeOfDay", "Edm.Guid", "Edm.Duration"})
+
+
 def decimal(value: Any) -> Decimal:
     """A finite decimal from its text (IEEE754Compatible) or its number, digit for digit."""
     number = Decimal(value) if isinstance(value, str | int) else value
@@ -103,18 +109,33 @@ def boolean(value: Any) -> bool:
     return value
 
 
-def _converters(properties: Mapping[str, Property]) -> dict[str, Callable[[Any], Any]]:
+_TRUTH = {"TRUE": True, "FALSE": False}
+
+
+def truth(value: Any) -> bool:
+    """What ``TRUE`` or ``FALSE`` says, in capitals or not; anything else is refused."""
+    said = _TRUTH.get(value.upper()) if isinstance(value, str) else None
+    if said is None:
+        raise ValueError("neither TRUE nor FALSE")
+    return said
+
+
+def _converters(properties: Mapping[str, Property], zone: SourceZone | None = None) -> dict[str, Callable[[Any], Any]]:
     """A converter for each property whose JSON form is not already the record's form."""
     result: dict[str, Callable[[Any], Any]] = {}
     for name, prop in properties.items():
         if prop.is_collection:
             continue
-        if is_integer(prop):
+        if prop.says_boolean:
+            result[name] = truth
+        elif is_integer(prop):
             result[name] = integer
         elif prop.type in {"Edm.Decimal", "Edm.Double", "Edm.Single"}:
             result[name] = decimal
         elif prop.type == "Edm.Boolean":
             result[name] = boolean
-        elif prop.type == "Edm.String" or prop.is_enum:
+        elif prop.type == "Edm.DateTimeOffset" and zone:
+            result[name] = zone.instant
+        elif prop.type in _TEXTS or prop.is_enum:
             result[name] = text
     return result

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.errors import ContractBrokenError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tap_ifs_cloud.metadata import EntityType, Metadata, Property
 
 ROW_VERSION = "_ifs_row_version"
-"""When the row last changed, from its ETag: ``YYYY-MM-DDTHH:MM:SS.ffffffZ``, whole seconds of the database's clock."""
+"""When the row last changed, from its ETag: ``YYYY-MM-DDTHH:MM:SS.ffffffZ``, whole seconds of the database's clock.
+
+It orders the versions of a row, so it stays what that clock showed, whatever ``source_time_zone`` says: in the hour that a wall
+clock shows twice, an instant could only be guessed, while the server's own order at least never turns around within a zone.
+"""
 
 ETAG = "_ifs_etag"
 """The row's ETag as IFS Cloud sent it."""
@@ -50,7 +55,7 @@ def stream_properties(
     """The properties a stream reads, by name: all but technical ones and streams (LOBs), or those of ``select`` and the key.
 
     Raises:
-        ContractBrokenError: ``select`` or ``key`` names a property that the entity set does not have.
+        ContractBrokenError: ``select`` or ``key`` names a property that the entity set does not have, or a stream.
     """
     wanted = tuple(select)
     keys = tuple(key)
@@ -59,12 +64,36 @@ def stream_properties(
         raise ContractBrokenError(
             f"{where} has no property {', '.join(unknown)}. It has {', '.join(entity_type.properties)}."
         )
+    streams = [name for name in wanted if entity_type.properties[name].type == "Edm.Stream"]
+    if streams:
+        raise ContractBrokenError(
+            f"{where}: {', '.join(streams)} is a stream (LOB), of which IFS Cloud's rows hold nothing; this version does not "
+            f"fetch streams one by one. Leave it out of `select`."
+        )
     chosen = {*wanted, *keys}
     return {
         name: prop
         for name, prop in entity_type.properties.items()
         if prop.type != "Edm.Stream" and (name in chosen if wanted else name not in _TECHNICAL)
     }
+
+
+def with_booleans(
+    properties: Mapping[str, Property], booleans: Iterable[str], *, key: Iterable[str], where: str
+) -> dict[str, Property]:
+    """The properties, of which some say ``TRUE`` or ``FALSE`` as a text and mean it.
+
+    Raises:
+        ContractBrokenError: one of them is not read, is no text, or belongs to the key.
+    """
+    wrong = [
+        name for name in booleans if name not in properties or properties[name].type != "Edm.String" or name in set(key)
+    ]
+    if wrong:
+        raise ContractBrokenError(
+            f"{where}: `booleans` names {', '.join(wrong)}, which has to be a text that is read and no part of the key."
+        )
+    return {**properties, **{name: replace(properties[name], says_boolean=True) for name in booleans}}
 
 
 def json_schema(
@@ -128,6 +157,8 @@ def _property(prop: Property, *, nullable: bool) -> dict[str, Any]:
         definition: dict[str, Any] = {"type": ["array"]}
     elif prop.type == "Edm.Decimal":
         definition = _decimal(prop)
+    elif prop.says_boolean:
+        definition = {"type": ["boolean"]}
     elif prop.is_enum:
         definition = {"type": ["string"]}
     else:

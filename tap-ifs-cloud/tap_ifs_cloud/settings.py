@@ -11,7 +11,11 @@ LARGEST_PAGE = 5_000
 _ENTITY = th.ObjectType(
     th.Property("name", th.StringType, required=True, description="Name of the stream"),
     th.Property("projection", th.StringType, description="Projection or entity service, without .svc"),
-    th.Property("entity_set", th.StringType, description="Collection in it"),
+    th.Property(
+        "entity_set",
+        th.StringType,
+        description="Collection in it; `CompanyFinanceSet/CodeBArray` for one that IFS Cloud keys by company",
+    ),
     th.Property(
         "endpoint", th.StringType, allowed_values=["main", "int", "b2b"], description="URL part before ifsapplications"
     ),
@@ -27,7 +31,7 @@ _ENTITY = th.ObjectType(
         description="How changes are found. auto: timestamp where `modified` exists, else row_version where rows carry ETags, "
         "else full",
     ),
-    th.Property("company", th.StringType, description="Property that the setting `companies` scopes"),
+    th.Property("company", th.StringType, description="Property that holds the company, by which `companies` scopes"),
     th.Property("filter", th.StringType, description="OData filter that every request carries"),
     th.Property("select", th.ArrayType(th.StringType), description="Properties to read; default: all"),
     th.Property("expand", th.ArrayType(th.StringType), description="Single-valued references to read along"),
@@ -35,6 +39,16 @@ _ENTITY = th.ObjectType(
         "delete_guard_percent",
         th.NumberType(minimum=0, maximum=100),
         description="Instead of the setting of that name, for a set whose rows come and go",
+    ),
+    th.Property(
+        "booleans",
+        th.ArrayType(th.StringType),
+        description="Texts that say TRUE or FALSE, to be written as booleans; all others stay texts",
+    ),
+    th.Property(
+        "logical_unit",
+        th.StringType,
+        description="Logical unit, as IFS Cloud's history log names it; default: what the rows say (`luname`)",
     ),
 )
 
@@ -57,7 +71,10 @@ SETTINGS = th.PropertiesList(
     th.Property("client_secret", th.StringType, required=True, secret=True, description="Its secret, or `env:NAME`"),
     th.Property("scope", th.StringType, default="openid microprofile-jwt", description="Scope to ask for; empty: none"),
     th.Property(
-        "companies", th.ArrayType(th.StringType), description="Companies to read; default: all that the user may see"
+        "companies",
+        th.ArrayType(th.StringType),
+        description="Companies to read, one at a time and each with its own bookmark; default: all that the user may see, "
+        "at once",
     ),
     th.Property(
         "entities", th.ArrayType(_ENTITY), description="Entities to add, or to lay over the built-in one of that name"
@@ -69,6 +86,13 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "start_date", th.DateTimeType, description="Read incremental streams from here on; default: from the beginning"
+    ),
+    th.Property(
+        "source_time_zone",
+        th.StringType,
+        description="IANA name (Europe/Berlin) of the zone whose wall clock the tenant marks `Z`; timestamps are then written as "
+        "the instants they name, `_ifs_row_version` excepted, which is the database's clock as it is. Default: `Z` means UTC. "
+        "Another value reads every stream anew",
     ),
     th.Property(
         "page_size",
@@ -86,7 +110,8 @@ SETTINGS = th.PropertiesList(
         "concurrency",
         th.IntegerType(minimum=1),
         default=4,
-        description="Streams that are read at once; all of them share `requests_per_minute`",
+        description="Requests under way at once, over all streams and companies and the next pages of each; all of them share "
+        "`requests_per_minute`. 1: one after the other, and no page before its turn",
     ),
     th.Property(
         "paging",
@@ -107,8 +132,9 @@ SETTINGS = th.PropertiesList(
         allowed_values=["off", "key_scan", "history_log"],
         default="key_scan",
         description="How rows that are gone are found. key_scan: all keys of the set are read and compared with those that were "
-        "delivered, row_version streams in every run, timestamp streams every `delete_scan_hours`. history_log is not in this "
-        "version",
+        "delivered, row_version streams in every run, timestamp streams every `delete_scan_hours`. history_log: timestamp "
+        "streams read them from HistoryLogHandling in every run, where the tenant logs deletes of that entity; elsewhere as "
+        "key_scan does",
     ),
     th.Property(
         "delete_scan_hours",

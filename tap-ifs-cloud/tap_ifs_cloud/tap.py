@@ -22,25 +22,26 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
 from singer_sdk.singerlib.json import deserialize_json
 
-from tap_ifs_cloud.connection import base_url, connected, metadata_of, service_of
-from tap_ifs_cloud.deletes import detects_deletes
+from tap_ifs_cloud.allowed_companies import COMPANIES, WHERE, AllowedCompanies, visible_companies
+from tap_ifs_cloud.connection import WINDOW_SECONDS, base_url, connected
 from tap_ifs_cloud.entities import Entity, catalogue
-from tap_ifs_cloud.metadata_cache import MetadataCache, names_of
-from tap_ifs_cloud.schema import expanded_properties, stream_properties
+from tap_ifs_cloud.joined import Joining
+from tap_ifs_cloud.metadata_cache import MetadataCache
+from tap_ifs_cloud.paths import Parents
 from tap_ifs_cloud.settings import SETTINGS
-from tap_ifs_cloud.source import Source
 from tap_ifs_cloud.streams import EntityStream
+from tap_ifs_cloud.time_zone import source_zone
 from tap_ifs_cloud.turns import Turns, side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import IO
 
     from ifs_bi_core.http.limits import Limiter
     from singer_sdk import Stream
 
     from tap_ifs_cloud.client import IfsCloud
-    from tap_ifs_cloud.source import Replication
+    from tap_ifs_cloud.source import Source
 
 
 class TapIfsCloud(Plugin, Tap):
@@ -83,15 +84,15 @@ class TapIfsCloud(Plugin, Tap):
 
     @cached_property
     def _turns(self) -> Turns:
-        """Who may write, where streams are read side by side."""
-        return Turns()
+        """Who may write, and who may ask, where streams are read side by side."""
+        return Turns(self.config["concurrency"])
 
     def _limiter(self) -> Limiter:
         """Counts requests; those of a run together with all runs against the same system that share its state folder."""
         limit = float(self.config["requests_per_minute"])
         if self.account is None:
-            return SlidingWindow(limit)
-        return shared_limit(self.account.state_dir, "ifs-cloud", base_url(self.config), limit)
+            return SlidingWindow(limit, WINDOW_SECONDS)
+        return shared_limit(self.account.state_dir, "ifs-cloud", base_url(self.config), limit, WINDOW_SECONDS)
 
     def _key_store(self, state_dir: Path) -> Path:
         """The file of what was delivered from the configured system to the configured user's eyes."""
@@ -106,13 +107,34 @@ class TapIfsCloud(Plugin, Tap):
         Raises:
             ConfigError: a stream that the configuration names does not exist on the tenant or in the catalogue.
         """
-        detects_deletes(self.config)  # in a way that there is, or nothing is read
+        source_zone(self.config)  # one that there is, or nothing is read
         run, key_store = (self.account.run, self._key_store(self.account.state_dir)) if self.account else (None, None)
         return [
-            EntityStream(self, source, self.cloud, run, key_store, self._turns)
-            for entity, is_asked_for in self._wanted_entities()
-            if (source := self._source(entity, is_asked_for=is_asked_for))
+            EntityStream(self, source, self.cloud, run, key_store, self._turns, self._allowed, self._companies)
+            for entity, is_asked_for in self._wanted_entities(self._known)
+            if (source := self._joining.source(entity, is_asked_for=is_asked_for))
         ]
+
+    @cached_property
+    def _known(self) -> dict[str, Entity]:
+        """The catalogue, by stream name."""
+        return catalogue(self.config.get("entities") or [])
+
+    @cached_property
+    def _joining(self) -> Joining:
+        """Joins the catalogue with the tenant."""
+        return Joining(self.config, self.cloud, self._metadata, self._known, self.logger)
+
+    @cached_property
+    def _allowed(self) -> AllowedCompanies:
+        """Which companies the service user sees, as far as that is known."""
+        return AllowedCompanies(self._visible_companies, self.config.get("companies") or (), self.logger)
+
+    def _visible_companies(self) -> list[str]:
+        source = self._joining.source(self._known[COMPANIES], is_asked_for=True)
+        if source is None:
+            raise ConfigError(f"There is no {COMPANIES} on this tenant.")
+        return visible_companies(self.cloud, source.service, source.entity, source.key, self.config["page_size"])
 
     def setup_mapper(self) -> None:
         """Tell the stream maps the schemas of ``$metadata``, of which a catalog keeps only a part."""
@@ -123,11 +145,9 @@ class TapIfsCloud(Plugin, Tap):
             schema = get_selected_schema(stream.name, stream.wire_schema, stream.mask)
             self.mapper.register_raw_stream_schema(stream.name, schema, list(stream.primary_keys))
 
-    def _wanted_entities(self) -> Iterator[tuple[Entity, bool]]:
+    def _wanted_entities(self, known: Mapping[str, Entity]) -> Iterator[tuple[Entity, bool]]:
         """The entities to offer, and whether the configuration asks for each by name."""
-        items = self.config.get("entities") or []
-        known = catalogue(items)
-        configured = {item["name"] for item in items}
+        configured = {item["name"] for item in self.config.get("entities") or []}
         names = self.config.get("streams")
         unknown = [name for name in names or () if name not in known]
         if unknown:
@@ -148,67 +168,6 @@ class TapIfsCloud(Plugin, Tap):
             for entry in self.input_catalog.streams
             if entry.metadata.resolve_selection().get((), True)
         }
-
-    def _source(self, entity: Entity, *, is_asked_for: bool) -> Source | None:
-        try:
-            return self._joined(entity)
-        except ContractBrokenError as error:
-            if is_asked_for:
-                raise ConfigError(str(error)) from None
-            self.logger.warning("Stream %s is left out, since its name here is %s: %s", entity.name, entity.sure, error)
-            return None
-
-    def _joined(self, entity: Entity) -> Source:
-        """The catalogue's row joined with what the tenant has."""
-        service = service_of(self.config, entity.projection, entity.endpoint, entity.service)
-        metadata = self._metadata.metadata(service, metadata_of(self.cloud, service), accepts=names_of(entity))
-        entity_type = metadata.entity_sets.get(entity.entity_set)
-        if entity_type is None:
-            raise ContractBrokenError(
-                f"{entity.projection} has no entity set {entity.entity_set}. It has {', '.join(metadata.entity_sets) or 'none'}."
-            )
-        key = entity.key or entity_type.key
-        if not key:
-            raise ContractBrokenError(
-                f"{entity.where} declares no key. Name the properties that identify a row with `key`."
-            )
-        modified = self._modified(entity, entity_type.properties)
-        needed = [*key, *([modified] if modified else []), *([entity.company] if entity.company else [])]
-        properties = stream_properties(entity_type, select=entity.select, key=needed, where=entity.where)
-        return Source(
-            entity=entity,
-            service=service,
-            key=tuple(properties[name] for name in key),
-            modified=properties[modified] if modified else None,
-            properties=properties,
-            expanded=expanded_properties(entity_type, metadata, entity.expand, entity.where),
-            replication=self._replication(entity, has_modified=modified is not None),
-        )
-
-    @staticmethod
-    def _replication(entity: Entity, *, has_modified: bool) -> Replication:
-        """How changes of an entity are found, as far as that is known before its rows are."""
-        if has_modified:
-            return "timestamp"
-        if entity.replication == "full" or (entity.replication == "auto" and not entity.has_etag):
-            return "full"
-        return "row_version"
-
-    def _modified(self, entity: Entity, properties: dict[str, Any]) -> str | None:
-        """The replication key: the catalogue's, if the tenant has it and it is a date or a timestamp."""
-        if entity.replication in {"full", "row_version"} or not entity.modified:
-            if entity.replication == "timestamp":
-                raise ConfigError(f"entities: {entity.name} asks for replication timestamp, but names no `modified`.")
-            return None
-        found = properties.get(entity.modified)
-        if found and found.type in {"Edm.DateTimeOffset", "Edm.Date"}:
-            return entity.modified
-        if entity.replication == "timestamp" or entity.sure == "configured":
-            raise ContractBrokenError(f"{entity.where} has no date or timestamp {entity.modified} to replicate by.")
-        self.logger.info(
-            "%s has no %s on this tenant; its changes are found in another way", entity.name, entity.modified
-        )
-        return None
 
     @classmethod
     def invoke(  # type: ignore[override]  # the SDK overrides it the same way
@@ -246,7 +205,7 @@ class TapIfsCloud(Plugin, Tap):
         return tap.exit_code()
 
     def read_all(self) -> None:
-        """Read the streams, `concurrency` of them at once.
+        """Read the streams, `concurrency` of them at once, with as many requests.
 
         Raises:
             IfsBiError: of the first stream that can't go on; the run ends with it.
@@ -256,7 +215,36 @@ class TapIfsCloud(Plugin, Tap):
         if self.state:
             self._state_writer.write_state(self.state)
         chosen = [stream for stream in self.streams.values() if stream.selected]
-        side_by_side([partial(_read, stream) for stream in chosen], self._turns, at_once=self.config["concurrency"])
+        tasks = [partial(_read, stream, context) for stream in chosen for context in self._contexts(stream)]
+        side_by_side(tasks, self._turns, at_once=self.config["concurrency"])
+
+    def _contexts(self, stream: Stream) -> Sequence[dict[str, Any] | None]:
+        """The parts that a stream is read in; one that can't be told apart into companies stops here."""
+        if not isinstance(stream, EntityStream):
+            return (None,)
+        if self.config.get("companies") and stream.source.entity.company:
+            self._allowed.check()
+        try:
+            contexts = stream.partitions
+        except (ContractBrokenError, ConfigError) as error:
+            stream.failed_with(error)
+            return ()
+        if stream.source.parent and not contexts:
+            stream.logger.warning(
+                "%s is empty: the service user sees no company. Give it companies %s.", stream.name, WHERE
+            )
+            return ()
+        return contexts or (None,)
+
+    def _companies(self, source: Source) -> Sequence[str]:
+        """Those that a source is read in, one at a time."""
+        setting = self.config.get("companies") or ()
+        return setting if setting or not source.parent else self._parents.companies(source, self._allowed.visible)
+
+    @cached_property
+    def _parents(self) -> Parents:
+        """The companies by which sets are keyed."""
+        return Parents(self.cloud, self.config["page_size"])
 
     @property
     def failed(self) -> list[str]:
@@ -268,9 +256,9 @@ class TapIfsCloud(Plugin, Tap):
         return ExitCode.FAILED if self.failed else ExitCode.DONE
 
 
-def _read(stream: Stream) -> None:
-    stream.sync()
-    stream.finalize_state_progress_markers()
+def _read(stream: Stream, context: dict[str, Any] | None) -> None:
+    stream.sync(context)
+    stream.finalize_state_progress_markers(stream.get_context_state(context) if context else None)
 
 
 def main() -> None:

@@ -6,8 +6,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from tap_ifs_cloud.deletes import detects_deletes, is_due
-from tap_ifs_cloud.key_scan import gone_records, see_all_keys
-from tap_ifs_cloud.odata import all_of, fixed, fixed_width, literal
+from tap_ifs_cloud.history_log import HistoryLog, LogUnusableError
+from tap_ifs_cloud.key_scan import gone_records, see_all_keys, told_gone
+from tap_ifs_cloud.odata import all_of, fixed, fixed_width, literal, parse_instant
 from tap_ifs_cloud.reading import DELIVERED
 from tap_ifs_cloud.window import DeliveredWindow, digest, start_of
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tap_ifs_cloud.metadata import Property
     from tap_ifs_cloud.reading import Reading
 
+_SLICE = 500  # keys
+
 
 def changed_records(reading: Reading, modified: Property) -> Iterator[dict[str, Any]]:
     """The rows from the bookmark on as records, then those that are gone, if it is time to look for them.
@@ -25,7 +28,7 @@ def changed_records(reading: Reading, modified: Property) -> Iterator[dict[str, 
     Raises:
         KeyStoreError: what was delivered can't be looked up or noted.
     """
-    question = reading.question(modified.name, reading.config.get("start_date"))
+    question = _question(reading, modified)
     if reading.delivered.get("query") != question:  # the bookmark belongs to another question: this run begins anew
         _begin_anew(reading)
     with ExitStack() as stack:
@@ -38,6 +41,17 @@ def changed_records(reading: Reading, modified: Property) -> Iterator[dict[str, 
             )
             _begin_anew(reading)
         yield from _Changes(reading, modified, question, line).records()
+
+
+def goes_on(reading: Reading, modified: Property) -> bool:
+    """Whether a run can begin with the bookmark, so that what it finds is all that the destination lacks."""
+    question = _question(reading, modified)
+    is_the_same = reading.delivered.get("query") == question
+    return is_the_same and (not detects_deletes(reading.config) or reading.has_line(question))
+
+
+def _question(reading: Reading, modified: Property) -> str:
+    return reading.question(modified.name, reading.config.get("start_date"))
 
 
 def _begin_anew(reading: Reading) -> None:
@@ -57,16 +71,25 @@ class _Changes:
         self._before = reading.delivered
         self._said: dict[str, Any] = {"query": question, "began": fixed(self._began)}
         if line:
-            self._said |= {name: self._before[name] for name in ("generation", "scanned") if name in self._before}
+            self._said |= {
+                name: self._before[name] for name in ("generation", "scanned", "log") if name in self._before
+            }
+        source = reading.source.history_log if line else None
+        self._log = HistoryLog(source, reading, self._before.get("log") or {}) if source else None
+        self._log_ends: dict[str, str] | None = None
         self._to_record = reading.records()
-        self._window = DeliveredWindow(self._before.get("digests", ()), fixed(self._began), self._lookback)
+        self._zone = reading.zone
+        began = self._wall(fixed(self._began))
+        self._window = DeliveredWindow(self._before.get("digests", ()), began, self._lookback, self._zone)
 
     def records(self) -> Iterator[dict[str, Any]]:
         bookmark: str | None = self._reading.state.get("replication_key_value")
         start = self._start(bookmark)
+        if self._log:
+            self._log_ends = self._end_of_log(self._log)  # first: what is deleted from here on is of the next run
         # A reading of the entire set that was cut short goes on under its version: else what went before it would stay.
         version = self._before.get("version") if bookmark else None
-        if start is None or version:
+        if version or (start is None and not self._reading.joins):
             self._said["version"] = self._reading.destination.begin_version(version)
         for order, question in self._questions(start):
             for rows in self._reading.pages(order, question):
@@ -76,7 +99,7 @@ class _Changes:
             del self._said["version"]
             self._remember(max(bookmark or "", self._window.newest or ""))
         if self._line:
-            yield from self._gone_records(self._line, all_were_read=bookmark is None)
+            yield from self._gone_records(self._line, all_were_read=bookmark is None and not self._reading.joins)
 
     def _completes_version(self, *, resumed: bool) -> bool:
         count = self._window.count + resumed  # one that goes on has sent rows before
@@ -86,19 +109,32 @@ class _Changes:
         return complete
 
     def _new_records(self, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        marked = [(record, digest(record)) for record in map(self._to_record.record, rows)]
-        new = [record for record, mark in marked if not self._is_known(record, mark)]
+        marked = [
+            (row, record, digest(record)) for row, record in zip(rows, map(self._to_record.record, rows), strict=True)
+        ]
+        new = [(row, record) for row, record, mark in marked if not self._is_known(row, record, mark)]
         if self._line:
-            self._line.note((self._reading.keys.of_record(record), None) for record in new)
-        yield from new
-        for record, mark in marked:
-            self._window.add(record.get(self._modified.name), mark)
+            self._line.note((self._reading.keys.of_delivered(row, record), None) for row, record in new)
+        yield from (record for _, record in new)
+        for row, record, mark in marked:
+            self._window.add(self._moment_of(row, record), mark)
 
-    def _is_known(self, record: dict[str, Any], mark: str) -> bool:
+    def _is_known(self, row: dict[str, Any], record: dict[str, Any], mark: str) -> bool:
         """Whether the destination has the row as it is; one that it was told is gone can come back as it was."""
         if not self._window.knows(mark):
             return False
-        return self._line is None or self._line.holds(self._reading.keys.of_record(record))
+        return self._line is None or self._line.holds(self._reading.keys.of_delivered(row, record))
+
+    def _moment_of(self, row: dict[str, Any], record: dict[str, Any]) -> str | None:
+        """When the row was changed, as the server writes it: bookmarks are the server's, whatever a record says."""
+        name = self._modified.name
+        if self._zone is None or self._modified.type != "Edm.DateTimeOffset" or row.get(name) is None:
+            return record.get(name)
+        return fixed_width(row[name])
+
+    def _wall(self, moment: str) -> str:
+        """An instant in the server's wall time, fixed width."""
+        return fixed(self._zone.wall(parse_instant(moment))) if self._zone else fixed_width(moment)
 
     def _remember(self, bookmark: str) -> None:
         """Say it when the rows are written: the SDK sends the state along after them."""
@@ -114,12 +150,44 @@ class _Changes:
         reading = self._reading
         if all_were_read:  # what the destination has is what is there
             self._said["scanned"] = fixed(self._began)
+            self._note_log()
+        elif self._log and self._log_ends and (gone := self._gone_by_log(line, self._log)) is not None:
+            line.next_generation()
+            seen = line.count() - len(gone)
+            yield from told_gone(reading, line, _sliced(gone), gone=len(gone), seen=seen, at=self._began)
+            if line.count() <= seen:  # else they were not believed, and are looked for again
+                self._said["log"] = self._log_ends
         elif is_due(self._said.get("scanned"), self._began, float(reading.config["delete_scan_hours"])):
             line.next_generation()  # until all of them are written, the state is to name the one before
             see_all_keys(reading, line)
             yield from gone_records(reading, line, self._began)
             self._said["scanned"] = fixed(self._began)
+            self._note_log()
         reading.state[DELIVERED] = {**self._said, "generation": line.token(), "digests": self._window.digests()}
+
+    def _gone_by_log(self, line: Line, log: HistoryLog) -> list[bytes] | None:
+        """The keys of the rows that are gone, as the history log says; None where it doesn't, and the keys are looked at."""
+        try:
+            return log.gone(line)
+        except LogUnusableError as error:
+            self._tell_unusable(error)
+            return None
+
+    def _end_of_log(self, log: HistoryLog) -> dict[str, str] | None:
+        try:
+            return log.position()
+        except LogUnusableError as error:
+            self._tell_unusable(error)
+            return None
+
+    def _tell_unusable(self, error: LogUnusableError) -> None:
+        self._reading.log.warning("%s: gone rows are looked for by their keys. %s", self._reading.name, error)
+
+    def _note_log(self) -> None:
+        """All rows were looked at: what the log has from before this run is known."""
+        self._said.pop("log", None)
+        if self._log_ends:
+            self._said["log"] = self._log_ends
 
     def _questions(self, start: str | None) -> list[tuple[tuple[Property, ...], str]]:
         """What to read, each with its order: the rows from a moment on, and those that were never dated."""
@@ -134,8 +202,13 @@ class _Changes:
     def _start(self, bookmark: str | None) -> str | None:
         """Where to read from: the bookmark less the lookback, or the start date; None for the beginning."""
         start_date = self._reading.config.get("start_date")
-        starts = [fixed_width(start_date)] if start_date else []
+        starts = [self._wall(start_date)] if start_date else []
         if bookmark:
-            starts.append(start_of(min(bookmark, self._before.get("began") or bookmark), self._lookback))
+            began = self._before.get("began")
+            starts.append(start_of(min(bookmark, self._wall(began) if began else bookmark), self._lookback, self._zone))
         start = max(starts, default=None)
         return start[:10] if start and self._modified.type == "Edm.Date" else start
+
+
+def _sliced(keys: list[bytes]) -> Iterator[list[bytes]]:
+    return (keys[place : place + _SLICE] for place in range(0, len(keys), _SLICE))

@@ -3,6 +3,9 @@
 Each stream is read by a thread of its own. Singer messages and the state belong to whoever has the turn; a thread gives it away
 while it waits for IFS Cloud. So records of a stream stay in their order, and a STATE is true at the moment when it is written, as
 if there were one thread.
+
+What is waited for without the turn are requests, of which so many are under way at once as is said
+(`tap_ifs_cloud.in_flight`).
 """
 
 from __future__ import annotations
@@ -14,18 +17,24 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from tap_ifs_cloud.in_flight import InFlight, StoppedError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 
-class StoppedError(Exception):
-    """Another stream ended the run; this one stops at its next page."""
-
-
 class Turns:
-    """Who may write now. The one who waits longest is next."""
+    """Who may write now. The one who waits longest is next.
 
-    def __init__(self) -> None:
+    Args:
+        requests: at once, of all who have a turn.
+
+    Attributes:
+        in_flight: the requests' places.
+    """
+
+    def __init__(self, requests: int = 1) -> None:
+        self.in_flight = InFlight(requests)
         self._condition = threading.Condition()
         self._queue: deque[object] = deque()
         self._taken = False
@@ -58,6 +67,17 @@ class Turns:
         with self._condition:
             self._stopped = True
             self._condition.notify_all()
+        self.in_flight.stop()
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Make a request whose answer is needed now, while others have the turn.
+
+        Raises:
+            StoppedError: the run has ended meanwhile.
+        """
+        with self.away(), self.in_flight.head():
+            yield
 
     @contextmanager
     def away(self) -> Iterator[None]:

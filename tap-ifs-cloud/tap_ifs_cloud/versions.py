@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tap_ifs_cloud.metadata import Property
+    from tap_ifs_cloud.time_zone import SourceZone
 
 Version = int | str
 """``20251008171610`` where the ETag holds a time, else the ETag or a digest."""
@@ -33,6 +34,7 @@ _TIME = re.compile(rb":(\d{14})\"?$")
 _PROVISIONAL = re.compile(r"(\d{14}):(\d+):([0-9a-f]+)")
 _ENCODE = msgspec.json.Encoder(decimal_format="number").encode
 _DECODE = msgspec.json.Decoder(list[Any], float_hook=Decimal).decode
+_FARTHEST = timedelta(days=1)  # twelve hours of time zone, and as much for clocks that are wrong
 _GRANULE = timedelta(seconds=2)  # the second of a change, and one for the way that the two clocks are read
 
 
@@ -47,16 +49,21 @@ def version_of(etag: str) -> Version:
 
 
 class Keys:
-    """The keys of one entity set, as short texts: the values in order, as JSON without brackets.
+    """The keys of one entity set, as short texts: the values in order, as JSON without brackets, times as the server writes them.
 
     Args:
         stream: for errors.
         key: the properties that identify a row.
         modified: the replication key, which the key may hold.
+        zone: what the server's "Z" means; records carry the instants.
     """
 
-    def __init__(self, stream: str, key: Sequence[Property], modified: str | None) -> None:
+    def __init__(
+        self, stream: str, key: Sequence[Property], modified: str | None, zone: SourceZone | None = None
+    ) -> None:
         self._names = tuple(prop.name for prop in key)
+        self._zone = zone
+        self._moments = frozenset(prop.name for prop in key if zone and prop.type == "Edm.DateTimeOffset")
         self._reader = RowReader(
             stream, {prop.name: prop for prop in key}, {}, modified if modified in self._names else None
         )
@@ -69,13 +76,24 @@ class Keys:
         """
         return self.of_record(self._reader.record({name: row.get(name) for name in self._names}))
 
+    def of_delivered(self, row: Mapping[str, Any], record: Mapping[str, Any]) -> bytes:
+        """The key of a row of which the record is known already."""
+        return self.of_row(row) if self._moments else self.of_record(record)
+
     def of_record(self, record: Mapping[str, Any]) -> bytes:
-        """The key of a record."""
+        """The key of a record whose times are the server's."""
         return _ENCODE([_plain(record[name]) for name in self._names])[1:-1]
 
     def values(self, key: bytes) -> dict[str, Any]:
-        """The values of a key by name, as a record carries them."""
+        """The values of a key by name, as the server is asked for them."""
         return dict(zip(self._names, _DECODE(b"[" + key + b"]"), strict=True))
+
+    def told(self, key: bytes) -> dict[str, Any]:
+        """The values of a key by name, as a record carries them."""
+        values = self.values(key)
+        if self._zone:
+            values |= {name: self._zone.instant(values[name]) for name in self._moments}
+        return values
 
 
 def _plain(value: Any) -> Any:
@@ -90,7 +108,8 @@ class SecondsOver:
 
     A row can change twice within one second, and keeps its ETag then. A version is therefore final only once its second is over.
     What the database's clock shows is not known, nor its time zone; but it has passed every version that was read. So it shows at
-    least the newest version, plus the time since that was read.
+    least the newest version, plus the time since that was read. And it is no more than a day behind ours, as no time zone is more
+    than twelve hours behind UTC: a set that nobody changed of late has no row whose second may go on.
 
     Args:
         clock: the present, aware.
@@ -108,12 +127,12 @@ class SecondsOver:
             ahead = moment - self._clock()
             self._ahead = ahead if self._ahead is None else max(ahead, self._ahead)
 
-    def border(self) -> int:
-        """Versions from here on may be those of a second that goes on; the question is about rows that are read now."""
+    def border(self, asked_at: datetime | None = None) -> int:
+        """Versions from here on may be those of a second that went on when rows were read: now, or since they were asked for."""
         if self._ahead is None:
             return 0
         try:
-            return int(f"{self._clock() + self._ahead - _GRANULE:%Y%m%d%H%M%S}")
+            return int(f"{(asked_at or self._clock()) + max(self._ahead, -_FARTHEST) - _GRANULE:%Y%m%d%H%M%S}")
         except OverflowError:
             return 0
 

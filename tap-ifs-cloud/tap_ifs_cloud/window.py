@@ -19,6 +19,8 @@ from tap_ifs_cloud.odata import fixed, parse_instant
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from tap_ifs_cloud.time_zone import SourceZone
+
 MOST = 5_000
 """Digests that a STATE carries for one stream; rows beyond are sent again, which no destination minds."""
 
@@ -31,10 +33,19 @@ def digest(record: Mapping[str, Any]) -> str:
     return hashlib.blake2b(msgspec.json.encode(record), digest_size=_BYTES).hexdigest()
 
 
-def start_of(bookmark: str, lookback_seconds: float) -> str:
-    """Where to read from: ``lookback_seconds`` before a moment, fixed width, never before year 1."""
+def start_of(bookmark: str, lookback_seconds: float, zone: SourceZone | None = None) -> str:
+    """Where to read from: ``lookback_seconds`` before a moment, fixed width, never before year 1.
+
+    Args:
+        bookmark: the moment, as the server writes it.
+        lookback_seconds: how far before it.
+        zone: whose wall clock the server writes; None: UTC. Where that clock is moved back, rows from after the moment may carry
+            an earlier time, and the start lies before all of them.
+    """
     moment = parse_instant(bookmark)
     try:
+        if zone:
+            return fixed(zone.wall(zone.moment(moment) - timedelta(seconds=lookback_seconds)))
         moment -= timedelta(seconds=lookback_seconds)
     except OverflowError:
         return bookmark
@@ -49,10 +60,14 @@ class DeliveredWindow:
         began: when the run began, fixed width. A row dated later than that (a clock that is ahead, a typing error) must not
             make the next run overlook the rows between.
         lookback_seconds: how far back the next run will read.
+        zone: whose wall clock the server writes, and ``began`` with it; None: UTC.
     """
 
-    def __init__(self, known: Iterable[str], began: str, lookback_seconds: float) -> None:
+    def __init__(
+        self, known: Iterable[str], began: str, lookback_seconds: float, zone: SourceZone | None = None
+    ) -> None:
         self._known = frozenset(known)
+        self._zone = zone
         self._began = began
         self._lookback = lookback_seconds
         self._recent: deque[tuple[str, str]] = deque(maxlen=MOST)
@@ -70,7 +85,7 @@ class DeliveredWindow:
         """Note a record that is delivered, in the order of ``modified``.
 
         Args:
-            modified: a timestamp of fixed width, a date, or None where the record has none.
+            modified: a timestamp of fixed width as the server writes it, a date, or None where the record has none.
             fingerprint: its `digest`.
         """
         self.count += 1
@@ -85,7 +100,7 @@ class DeliveredWindow:
     def digests(self) -> list[str]:
         """What the next run has to know."""
         if self.newest:
-            start = start_of(min(self.newest, self._began), self._lookback)
+            start = start_of(min(self.newest, self._began), self._lookback, self._zone)
             while self._recent and self._recent[0][0] < start:
                 self._recent.popleft()
         return [*self._undated, *(fingerprint for _, fingerprint in self._recent)]

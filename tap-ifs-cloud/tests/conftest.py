@@ -9,18 +9,22 @@ import shutil
 import sqlite3
 import tempfile
 from collections import Counter
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 from ifs_bi_core.errors import ContractBrokenError
 from ifs_bi_core.singer.progress import Progress
-from ifs_bi_sandbox.data.model import EntitySet, Projection, Property
+from ifs_bi_sandbox.data.history import HISTORY, create_log, log_deletes
+from ifs_bi_sandbox.data.model import EntitySet, EnumType, Projection, Property
 from ifs_bi_sandbox.ifs.catalogue import Catalogue
 from ifs_bi_sandbox.ifs.errors import OdpError
 from ifs_bi_sandbox.ifs.exchange import EXACT_JSON, Call
@@ -31,6 +35,8 @@ from ifs_bi_sandbox.world import Switches, World
 from tap_ifs_cloud.client import Page
 from tap_ifs_cloud.entities import Entity
 from tap_ifs_cloud.full import all_records
+from tap_ifs_cloud.history_log import HISTORY_LOG, LogSource
+from tap_ifs_cloud.in_flight import InFlight
 from tap_ifs_cloud.metadata import parse
 from tap_ifs_cloud.odata import follow
 from tap_ifs_cloud.outcomes import RefusedError
@@ -38,7 +44,9 @@ from tap_ifs_cloud.reading import Reading, Surroundings
 from tap_ifs_cloud.row_version import versioned_records
 from tap_ifs_cloud.schema import DELETED_AT
 from tap_ifs_cloud.source import Source
+from tap_ifs_cloud.state_filter import StateFilter
 from tap_ifs_cloud.timestamp import changed_records
+from tap_ifs_cloud.turns import Turns
 
 ROWS = Projection(
     name="RowHandling",
@@ -59,8 +67,10 @@ ROWS = Projection(
                 Property("Text"),
                 Property("Changed", "DateTimeOffset", nullable=False),
             ),
+            state_enum="RowState",
         ),
     ),
+    enums=(EnumType("RowState", ("Planned", "Released", "Closed")),),
 )
 HOST = "https://ifs.invalid"
 SERVICE = f"{HOST}/main/ifsapplications/projection/v1/RowHandling.svc"
@@ -89,6 +99,8 @@ class Tenant:
     folder: Path
     switches: Switches = field(default_factory=Switches)
     seconds: int = 0
+    wall_clock: ZoneInfo | None = None
+    """The zone that the database's clock shows, where it follows the tap's; None: it stands in another zone all year."""
     refuses_key_filters: bool = False
     requests: list[dict[str, str]] = field(default_factory=list)
     full_rows: int = 0
@@ -101,10 +113,14 @@ class Tenant:
         with closing(sqlite3.connect(self.database)) as connection, connection:
             connection.execute(
                 'CREATE TABLE row ("_rowid" INTEGER PRIMARY KEY, "_rowversion" TEXT, "Company" TEXT, "No" INTEGER, '
-                '"Text" TEXT, "Changed" TEXT)'
+                '"Text" TEXT, "Changed" TEXT, "Objstate" TEXT DEFAULT \'Released\')'
             )
             connection.execute('CREATE UNIQUE INDEX row_key ON row ("Company", "No")')
-        catalogue = Catalogue((ROWS,))
+            create_log(connection)
+            connection.execute("CREATE TABLE clock (now TEXT)")
+            connection.execute("INSERT INTO clock VALUES ('')")
+            log_deletes(connection, "row", "Row", ROWS.entity_sets[0].properties[:2], "(SELECT now FROM clock)")
+        catalogue = Catalogue((ROWS, HISTORY))
         store = Store(self.database, catalogue.listing())
         self._provider = Provider(catalogue, store, Writer({}, None), World(self.database, self.switches))
         self._decoder = msgspec.json.Decoder()
@@ -125,14 +141,20 @@ class Tenant:
             answer = self._decoder.decode(self.answer(parts.path.partition("/v1/")[2], parts.query))
         except OdpError as error:
             raise (RefusedError if error.status in {400, 501} else ContractBrokenError)(str(error)) from None
-        if options.get("$select") != "Company,No":
+        if options.get("$select") != "Company,No" and parts.path.endswith("RowSet"):
             self.full_rows += len(answer["value"])
         if self.between:
             self.between()
         link = answer.get("@odata.nextLink")
         return Page(answer["value"], follow(link, url) if link else None)
 
+    def fetch(self, url: str, operation: str, **how: Any) -> Callable[[], Page]:
+        page = self.page(url, operation, **how)
+        return lambda: page
+
     def now(self) -> str:
+        if self.wall_clock:
+            return f"{(TAP_TIME + timedelta(seconds=self.seconds)).astimezone(self.wall_clock):%Y-%m-%dT%H:%M:%S}"
         return f"{DATABASE_TIME + timedelta(seconds=self.seconds):%Y-%m-%dT%H:%M:%S}"
 
     def put(self, *keys: Key, text: str | None = None) -> None:
@@ -151,8 +173,21 @@ class Tenant:
                         values,
                     )
 
+    def set_state(self, state: str, *keys: Key) -> None:
+        """Bring rows into a state, which is a change."""
+        self.put(*keys)
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            for key in keys:
+                connection.execute('UPDATE row SET "Objstate" = ? WHERE "Company" = ? AND "No" = ?', (state, *key))
+
+    def forget_log(self) -> None:
+        """Empty the history log."""
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            connection.execute("DELETE FROM history_log")
+
     def remove(self, *keys: Key) -> None:
         with closing(sqlite3.connect(self.database)) as connection, connection:
+            connection.execute("UPDATE clock SET now = ?", (self.now(),))
             connection.executemany('DELETE FROM row WHERE "Company" = ? AND "No" = ?', keys)
 
     def rows(self) -> dict[Key, str]:
@@ -206,6 +241,38 @@ class Destination:
         return {key: text for key, (text, _) in self.rows.items()}
 
 
+class EarlyTurns(Turns):
+    """Pages asked for before their turn, one after the other at moments of a law's choice: when they are wished for, when the
+    set has changed behind the next page, or when the walk comes to them.
+    """
+
+    def __init__(self, requests: int = 1, moments: str = "wished") -> None:
+        super().__init__(requests)
+        self.in_flight = InFlight(requests, self._begin)
+        self._moments = cycle(moments.split())
+        self._left: list[tuple[str, Callable[[], None]]] = []
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        moment = next(self._moments)
+        if moment == "wished":
+            work()
+        else:
+            self._left.append((moment, work))
+
+    def go_on(self) -> None:
+        """The set has changed."""
+        now = [work for moment, work in self._left if moment == "changed"]
+        self._left = [(moment, work) for moment, work in self._left if moment != "changed"]
+        for work in now:
+            work()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        while self._left:
+            self._left.pop(0)[1]()
+        yield
+
+
 class Rig:
     """A tenant, a destination, and runs of the tap between them."""
 
@@ -214,6 +281,7 @@ class Rig:
         self.destination = Destination()
         self.store = folder / "delivered" / "keys.db"
         self.settings = dict(SETTINGS)
+        self.turns: Callable[[], Turns] = Turns
         self.states: list[dict[str, Any]] = [{}]
         self.said: list[str] = []
         self.entity = Entity("rows", "RowHandling", "RowSet", company="Company", **entity)
@@ -224,7 +292,7 @@ class Rig:
         handler.emit = lambda record: self.said.append(record.getMessage())
         self._log.addHandler(handler)
         document = parse(self.tenant.answer("RowHandling.svc/$metadata"), "$metadata")
-        self.properties = document.entity_sets["RowSet"].properties
+        self.properties, self.enums = document.entity_sets["RowSet"].properties, document.enums
 
     def source(self) -> Source:
         keys = tuple(self.properties[name] for name in ("Company", "No"))
@@ -238,19 +306,40 @@ class Rig:
             properties={name: self.properties[name] for name in ("Company", "No", "Text", "Changed")},
             expanded={},
             replication=ways.get(self.entity.replication, self.entity.replication),
+            history_log=self.log_source(),
+            filter=StateFilter(self.entity.filter, self.properties, self.enums) if self.entity.filter else None,
         )
 
-    def reading(self, state: dict[str, Any]) -> Reading:
+    def reading(self, state: dict[str, Any], *, wire: Any = None, turns: Turns | None = None) -> Reading:
+        """A reading in this process, or through a client whose server has an address (``wire``)."""
         now = lambda: TAP_TIME + timedelta(seconds=self.tenant.seconds)  # noqa: E731
         progress = Progress("rows", log=lambda *_, **__: None)
+        source = self.source()
         return Reading(
-            self.source(),
+            replace(source, service=source.service.replace(HOST, wire.address)) if wire else source,
             self.settings,
-            self.tenant,
+            wire.cloud if wire else self.tenant,
             destination=self.destination,
             state=state,
-            surroundings=Surroundings(self._log, progress, None, self.store, now),
+            surroundings=Surroundings(self._log, progress, None, self.store, now, turns or self.turns()),
         )
+
+    def log_source(self) -> LogSource | None:
+        """The history log, where gone rows shall be read from it."""
+        if self.settings["delete_detection"] != "history_log" or not self.entity.modified:
+            return None
+        document = parse(self.tenant.answer("HistoryLogHandling.svc/$metadata"), "$metadata")
+        properties = document.entity_sets[HISTORY_LOG.entity_set].properties
+        source = Source(
+            entity=HISTORY_LOG,
+            service=SERVICE.replace("RowHandling", "HistoryLogHandling"),
+            key=(properties["LogId"],),
+            modified=None,
+            properties={name: properties[name] for name in HISTORY_LOG.select},
+            expanded={},
+            replication="full",
+        )
+        return LogSource.of(source, document.enums)
 
     def records(self, reading: Reading):
         source = reading.source
@@ -288,6 +377,12 @@ class Rig:
 def rig(tmp_path):
     """Makes a rig; facts of its entity as arguments."""
     return lambda **entity: Rig(tmp_path, **entity)
+
+
+@pytest.fixture(scope="session")
+def early_turns():
+    """Makes turns for requests at once, of which early ones are made at the moments that are named."""
+    return EarlyTurns
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from ifs_bi_core.errors import ConfigError, ContractBrokenError
-from ifs_bi_sandbox.data.projections import PROJECTIONS
+from ifs_bi_sandbox.data.projections import TENANT
 from ifs_bi_sandbox.faults import Fault
 from ifs_bi_sandbox.servers import Sandbox
 from tap_ifs_cloud.catalogue_command import entities, projections
@@ -74,13 +74,13 @@ def asked_for(box, part):
 
 def test_every_projection_of_the_tenant_is_listed_once(typed):
     lines = said(typed("projections"))
-    assert [line.split()[0] for line in lines] == sorted(projection.name for projection in PROJECTIONS)
+    assert [line.split()[0] for line in lines] == sorted(projection.name for projection in TENANT)
 
 
 @pytest.mark.parametrize("paging", ["client", "next_absolute", "next_relative", "silent_cap"])
 def test_the_list_is_complete_however_pages_are_cut(box, typed, paging):
     box.world.switches.paging, box.world.switches.page_cap = paging, 3
-    assert len(said(typed("projections"))) == len(PROJECTIONS)
+    assert len(said(typed("projections"))) == len(TENANT)
 
 
 def test_a_search_looks_at_names_categories_and_descriptions_and_needs_every_word(typed):

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ifs_bi_core.errors import ConfigError
 from tap_ifs_cloud.deletes import detects_deletes, gone_record, is_due, objection
 from tap_ifs_cloud.reading import DELIVERED
 
@@ -213,9 +212,9 @@ def test_a_version_that_was_activated_leaves_nothing_to_ask_other_lines_for(rig)
     assert rig.moved == {}
 
 
-def test_history_log_is_refused_with_a_sentence():
-    with pytest.raises(ConfigError, match="delete_detection is history_log, which this version does not have"):
-        detects_deletes({"delete_detection": "history_log"})
+@pytest.mark.parametrize(("way", "looks"), [("off", False), ("key_scan", True), ("history_log", True)])
+def test_gone_rows_are_looked_for_in_every_way_but_off(way, looks):
+    assert detects_deletes({"delete_detection": way}) is looks
 
 
 @given(known=st.integers(0, 10**6), percent=st.integers(0, 100), data=st.data())

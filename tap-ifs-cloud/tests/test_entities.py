@@ -23,6 +23,17 @@ def test_an_item_adds_an_entity():
     assert catalogue([item])["parts"].where == "PartHandling.svc/PartCatalogSet (main)"
 
 
+def test_a_stream_that_joins_others_names_built_in_ones_and_gives_way_to_a_set_of_the_users_own():
+    known = catalogue([])
+    for entity in BUILT_IN:
+        assert {name for _, name in entity.stages} <= known.keys()
+    assert known["journal_entries"].where == "vouchers and gl_voucher_rows"
+    assert catalogue([{"name": "journal_entries", "filter": "VoucherNo gt 1"}])["journal_entries"].stages
+    own = {"name": "journal_entries", "projection": "OurJournal", "entity_set": "JournalSet"}
+    assert catalogue([own])["journal_entries"].stages == ()
+    assert catalogue([own])["journal_entries"].where == "OurJournal.svc/JournalSet (main)"
+
+
 @pytest.mark.parametrize(
     ("item", "sentence"),
     [
@@ -30,6 +41,7 @@ def test_an_item_adds_an_entity():
         ({"name": "new"}, "is not built in, so it needs projection and entity_set"),
         ({"name": "payments", "modifed": "X"}, "has modifed, which is no setting of an entity"),
         ({"name": "payments", "sure": "seen"}, "has sure, which is no setting"),
+        ({"name": "payments", "stages": []}, "has stages, which is no setting"),
     ],
 )
 def test_an_item_that_makes_no_entity_is_a_wrong_setting(item, sentence):

@@ -115,9 +115,9 @@ def test_a_lost_store_costs_one_full_reading(pulling):
     assert records(pulling.pull(), "suppliers") == []
 
 
-def test_history_log_is_refused_before_anything_is_read(pulling):
-    pulling.settings["delete_detection"] = "history_log"
+def test_an_unknown_time_zone_is_refused_before_anything_is_read(pulling):
+    pulling.settings["source_time_zone"] = "Mars/Olympus"
     ran = pulling.run()
     assert ran.returncode == 2
-    assert "delete_detection is history_log, which this version does not have" in ran.stderr
+    assert "source_time_zone is 'Mars/Olympus', which is no time zone known here" in ran.stderr
     assert not any(request["service"] == "ifs" for request in pulling.box.world.requests)

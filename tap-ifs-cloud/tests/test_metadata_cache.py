@@ -139,6 +139,16 @@ def test_needed_is_what_the_configuration_names(runs, changes, is_there):
     assert names_of(replace(ORDERS, **changes))(runs.run()) is is_there
 
 
+def test_whether_a_document_is_kept_is_known_without_a_request_however_old_it_is(runs):
+    entity = Entity("orders", "OrderHandling", "OrderSet", select=("Id",))
+    assert not runs.cache().has(SERVICE, names_of(entity))
+    runs.run()
+    runs.now += 10 * MAX_AGE_SECONDS
+    assert runs.cache().has(SERVICE, names_of(entity))
+    assert not runs.cache().has(SERVICE, names_of(replace(entity, select=("Cf_New",))))
+    assert runs.server.asked == [None]
+
+
 def test_forgotten_is_asked_for_as_if_it_were_the_first_time(runs):
     cache = runs.cache()
     for _ in range(2):

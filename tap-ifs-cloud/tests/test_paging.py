@@ -278,3 +278,56 @@ def test_nothing_is_received_after_the_end():
     walk.received([], None)
     with pytest.raises(RuntimeError, match="after the end"):
         walk.received(rows(1), None)
+
+
+def on_a_key() -> Walk:
+    """A walk in pages of three that has come to row 3."""
+    walk = Walk("s", (KEY,), "", 3)
+    walk.received(rows(1, 2, 3), None)
+    return walk
+
+
+def test_a_page_that_holds_the_last_row_answers_what_lies_behind_it():
+    walk = on_a_key()
+    assert walk.behind_the_last(Ask(3, "k gt 1", skip=1), rows(3, 4, 5), None) == rows(4, 5)
+    assert walk.ask == Ask(2, "k gt 3")
+    assert walk.received(rows(4, 5), None) == rows(4, 5)
+    assert walk.ask == Ask(3, "k gt 5")  # two rows were as many as that question had room for
+
+
+def test_a_short_page_that_holds_the_last_row_is_as_much_an_end_as_any():
+    walk = on_a_key()
+    assert walk.behind_the_last(Ask(3, "k gt 1", skip=1), rows(3), None) == []
+    walk.received([], None)
+    assert walk.ask is None
+
+
+@pytest.mark.parametrize(
+    ("page", "link"),
+    [
+        (rows(4, 5, 6), None),  # rows before it have gone, and with them the known row
+        (rows(1, 2, 3), None),  # nothing behind it: there was no room
+        (rows(3), "https://a/2"),  # nothing behind it, but a link to more
+        ([], None),
+    ],
+)
+def test_a_page_without_the_last_row_or_with_nothing_to_learn_behind_it_answers_nothing(page, link):
+    walk = on_a_key()
+    assert walk.behind_the_last(Ask(3, "k gt 0", skip=1), page, link) is None
+    assert walk.ask == Ask(3, "k gt 3")
+
+
+def test_pages_further_on_are_known_only_to_a_walk_by_keys():
+    walk = Walk("s", (KEY,), "", 3)
+    assert not walk.stands_on_a_key
+    walk.received(rows(1, 2, 3), None)
+    assert walk.stands_on_a_key
+    assert walk.fall_back()
+    assert not walk.stands_on_a_key
+
+
+@pytest.mark.parametrize(
+    ("came", "link", "full"), [(3, None, True), (2, None, False), (2, "https://a", True), (0, "https://a", False)]
+)
+def test_a_page_is_full_that_is_as_long_as_asked_for_or_leads_on(came, link, full):
+    assert Walk("s", (KEY,), "", 3).is_full(Ask(3), came, link) is full

@@ -1,26 +1,27 @@
 """No row is lost on the way through a set, whatever the server does and however the set changes meanwhile."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from ifs_bi_core.errors import ContractBrokenError
+from tap_ifs_cloud.ahead import Answer, PagesAhead, Question
 from tap_ifs_cloud.learned import in_code_point_order
 from tap_ifs_cloud.metadata import Property
+from tap_ifs_cloud.outcomes import RefusedError, TooSlowError
 from tap_ifs_cloud.paging import Ask, Walk
+from tap_ifs_cloud.turns import Turns
 
 MODIFIED = Property("m", "Edm.Decimal")
 KEY = Property("k", "Edm.Decimal")
 TEXT = Property("k", "Edm.String")
 
 
-class Refused(Exception):  # noqa: N818 - an answer, told apart from errors of the test
-    """The server's 400."""
-
-
-class TooSlow(Exception):  # noqa: N818 - the same
-    """The server's 504."""
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 @dataclass
@@ -55,10 +56,10 @@ class Server:
             token = ask.link.split("|")
             offset, top, condition, hidden = int(token[0]), int(token[1]), token[2], token[3] == "hidden"
         elif top > self.in_time and ask.top:
-            raise TooSlow
+            raise TooSlowError("late")
         for option, used in (("keyset", bool(condition)), ("skip", bool(ask.skip))):
             if used and option in self.refuses:
-                raise Refused
+                raise RefusedError("refused")
         if "keyset" in self.ignores:
             condition = ""
         if "skip" in self.ignores and not ask.link:
@@ -81,23 +82,47 @@ def holds(condition: str, row: dict) -> bool:
 
 
 def walk_through(
-    server: Server, *, page_size: int, mode: str | None, between=lambda _page: None, order=(MODIFIED, KEY)
+    server: Server,
+    *,
+    page_size: int,
+    mode: str | None,
+    between=lambda _page: None,
+    order=(MODIFIED, KEY),
+    early: Any = None,
 ) -> list[dict]:
-    """Every row that the walk gives, while `between` changes the set and the server after each page."""
+    """Every row that the walk gives, while `between` changes the set and the server after each page.
+
+    Pages that are asked for before their turn are asked for at the moments that ``early`` names.
+    """
     walk = Walk("s", order, "", page_size, mode)
     given_rows: list[dict] = []
+
+    def question(ask: Ask, _further: int, **_: bool) -> Question:
+        def now() -> Answer:
+            return Answer(*server.answer(ask, order), "", NOW, NOW)
+
+        def early() -> Callable[[], Answer]:
+            answer = now()
+            return lambda: answer
+
+        return Question(now, early)
+
+    ahead = PagesAhead(walk, early or Turns(), question, tell=lambda _: None)
     while walk.ask:
         try:
-            page, link = server.answer(walk.ask, order)
-        except Refused:
+            answer = ahead.next(walk.ask)
+        except RefusedError:
             assert walk.fall_back()
             continue
-        except TooSlow:
+        except TooSlowError:
             assert walk.shrink()
             continue
-        given_rows += walk.received(page, link)
+        given_rows += walk.received(answer.rows, answer.link)
+        ahead.look_ahead()
         if walk.ask:  # what happens after the last page is for the next run
             between(walk.page)
+            if early:
+                early.go_on()
         assert walk.page < 2_000, "the walk does not end"
     return given_rows
 
@@ -114,12 +139,16 @@ SERVERS = st.builds(
     hides=st.booleans(),
 )
 MODES = st.sampled_from([None, "keyset", "skip"])
+TURNS = st.tuples(
+    st.sampled_from([1, 2, 3, 8]),
+    st.lists(st.sampled_from(["wished", "changed", "needed"]), min_size=1, max_size=9).map(" ".join),
+)
 
 
 @settings(max_examples=300, deadline=None)
-@given(server=SERVERS, page_size=st.integers(1, 20), mode=MODES)
-def test_every_row_of_a_quiet_set_comes_once_in_order(server, page_size, mode):
-    assert walk_through(server, page_size=page_size, mode=mode) == server.rows
+@given(server=SERVERS, page_size=st.integers(1, 20), mode=MODES, turns=TURNS)
+def test_every_row_of_a_quiet_set_comes_once_in_order(early_turns, server, page_size, mode, turns):
+    assert walk_through(server, page_size=page_size, mode=mode, early=early_turns(*turns)) == server.rows
 
 
 @settings(max_examples=300, deadline=None)
@@ -128,14 +157,15 @@ def test_every_row_of_a_quiet_set_comes_once_in_order(server, page_size, mode):
     page_size=st.integers(1, 20),
     refuses=st.sets(st.sampled_from(["keyset", "skip"])),
     ignores=st.sets(st.sampled_from(["keyset", "skip"])),
+    turns=TURNS,
 )
-def test_every_row_of_a_quiet_set_comes_where_a_way_is_left(server, page_size, refuses, ignores):
+def test_every_row_of_a_quiet_set_comes_where_a_way_is_left(early_turns, server, page_size, refuses, ignores, turns):
     server.refuses, server.ignores = frozenset(refuses), frozenset(ignores)
     broken = refuses | ignores
     if broken == {"keyset", "skip"}:  # links are what is left: there have to be some
         server.links, page_size = True, server.cap + 1
         assume(len(server.rows) > server.cap)
-    got = walk_through(server, page_size=page_size, mode=None)
+    got = walk_through(server, page_size=page_size, mode=None, early=early_turns(*turns))
     assert {row["k"] for row in got} == {row["k"] for row in server.rows}
 
 
@@ -177,25 +207,32 @@ def changing(server: Server, changes: list[list[tuple[str, int]]]):
 
 
 @settings(max_examples=500, deadline=None)
-@given(server=SERVERS, page_size=st.integers(2, 9), mode=MODES, keyset=st.booleans(), changes=CHANGES)
-def test_what_is_there_at_the_end_was_given_or_is_later_than_everything_given(server, page_size, mode, keyset, changes):
+@given(server=SERVERS, page_size=st.integers(2, 9), mode=MODES, keyset=st.booleans(), changes=CHANGES, turns=TURNS)
+def test_what_is_there_at_the_end_was_given_or_is_later_than_everything_given(
+    early_turns, server, page_size, mode, keyset, changes, turns
+):
     """In the order of changes: the next run's bookmark finds what is later."""
     if not keyset and mode is None:
         server.refuses = frozenset({"keyset"})
-    got = walk_through(server, page_size=page_size, mode=mode, between=changing(server, changes))
+    got = walk_through(
+        server, page_size=page_size, mode=mode, between=changing(server, changes), early=early_turns(*turns)
+    )
     newest = {row["k"]: row for row in got}
     bookmark = max((row["m"] for row in got), default=-1)
     assert [row for row in server.rows if newest.get(row["k"]) != row and row["m"] <= bookmark] == []
 
 
 @settings(max_examples=500, deadline=None)
-@given(server=SERVERS, page_size=st.integers(2, 9), mode=MODES, keyset=st.booleans(), changes=CHANGES)
-def test_in_the_order_of_keys_every_row_that_stays_is_given(server, page_size, mode, keyset, changes):
+@given(server=SERVERS, page_size=st.integers(2, 9), mode=MODES, keyset=st.booleans(), changes=CHANGES, turns=TURNS)
+def test_in_the_order_of_keys_every_row_that_stays_is_given(
+    early_turns, server, page_size, mode, keyset, changes, turns
+):
     """As a full reading and a scan go: a row that is there all the time must never look gone."""
     if not keyset and mode is None:
         server.refuses = frozenset({"keyset"})
     before = {row["k"] for row in server.rows}
-    got = walk_through(server, page_size=page_size, mode=mode, between=changing(server, changes), order=(KEY,))
+    between = changing(server, changes)
+    got = walk_through(server, page_size=page_size, mode=mode, between=between, order=(KEY,), early=early_turns(*turns))
     stayed = before & {row["k"] for row in server.rows}
     assert stayed <= {row["k"] for row in got}
 
@@ -208,28 +245,33 @@ def test_in_the_order_of_keys_every_row_that_stays_is_given(server, page_size, m
     links=st.booleans(),
     mode=MODES,
     slow=st.lists(st.integers(100, 450), max_size=6),
+    turns=TURNS,
 )
-def test_pages_that_come_too_late_cost_no_row(count, page_size, cap, links, mode, slow):
+def test_pages_that_come_too_late_cost_no_row(early_turns, count, page_size, cap, links, mode, slow, turns):
     server = Server(some_rows(count), cap=cap, links=links)
     limits = iter(slow)
 
     def slower(_page: int) -> None:
         server.in_time = next(limits, server.in_time)
 
-    assert walk_through(server, page_size=page_size, mode=mode, between=slower) == server.rows
+    assert (
+        walk_through(server, page_size=page_size, mode=mode, between=slower, early=early_turns(*turns)) == server.rows
+    )
 
 
 LETTERS = st.lists(st.text("aAbBzZ", min_size=1, max_size=3), unique=True, max_size=20)
 
 
 @settings(max_examples=300, deadline=None)
-@given(keys=LETTERS, page_size=st.integers(2, 6), cap=st.integers(2, 6))
-def test_a_set_that_shows_on_its_first_page_to_be_sorted_by_a_language_loses_nothing(keys, page_size, cap):
+@given(keys=LETTERS, page_size=st.integers(2, 6), cap=st.integers(2, 6), turns=TURNS)
+def test_a_set_that_shows_on_its_first_page_to_be_sorted_by_a_language_loses_nothing(
+    early_turns, keys, page_size, cap, turns
+):
     """Sorted ``a`` beside ``A``, compared ``a`` behind ``Z``."""
     server = Server([{"k": key} for key in keys], cap=cap, sorting=lambda text: (text.lower(), text))
     first, _ = server.answer(Ask(page_size), (TEXT,))
     assume(not in_code_point_order(first, (TEXT,)))
-    got = walk_through(server, page_size=page_size, mode=None, order=(TEXT,))
+    got = walk_through(server, page_size=page_size, mode=None, order=(TEXT,), early=early_turns(*turns))
     assert {row["k"] for row in got} == set(keys)
 
 

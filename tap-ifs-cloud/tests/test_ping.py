@@ -214,6 +214,12 @@ def test_a_set_that_is_too_small_tells_nothing_and_says_so(pinged):
     assert "gave all 2 that it has: too few to tell" in pages.sentence
 
 
+def test_of_a_stream_that_joins_others_the_last_one_is_looked_at(pinged):
+    found = pinged(streams=["journal_entries"])
+    assert "GenLedVoucherRowSet" in found["pages"].sentence or found["pages"].found["cap"] is None
+    assert all(check.status is not Status.FAILED for check in found.values())
+
+
 def test_without_a_set_to_look_at_the_pages_are_not_known(box, pinged):
     box.world.switches.allowed_companies = []
     assert pinged(streams=["companies"])["pages"].status is Status.NOTICE

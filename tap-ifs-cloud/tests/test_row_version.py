@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ifs_bi_core.errors import ContractBrokenError
+from tap_ifs_cloud.key_filter import FILTER_LENGTH, key_filters
 from tap_ifs_cloud.metadata import Property
 from tap_ifs_cloud.reading import DELIVERED
-from tap_ifs_cloud.row_version import FILTER_LENGTH, key_filters
 
 ALL = [(company, number) for company in ("10", "20") for number in range(20)]
 
@@ -38,6 +38,17 @@ def test_nothing_changed_and_no_full_row_moves_nor_is_asked_for(rig):
     assert rig.tenant.full_rows == 0
     rig.run()
     assert rig.states[-1] == state
+
+
+def test_rows_whose_second_is_long_over_are_not_asked_for_once_more(rig):
+    rig = rig()
+    rig.tenant.put(*ALL)  # all of them in one second, as a migration leaves them
+    rig.tenant.seconds += 2 * 24 * 3600
+    rig.run()
+    rig.tenant.seconds += 100
+    rig.run()
+    assert rig.moved == {}
+    assert rig.tenant.full_rows == 0
 
 
 def test_changed_rows_alone_are_fetched_and_gone_ones_are_told_in_the_same_run(rig):
@@ -260,10 +271,19 @@ class Story:
 
 @pytest.mark.parametrize("modified", [None, "Changed"])
 @settings(max_examples=150, deadline=None)
-@given(steps=STEPS, page_size=st.integers(2, 6), paging=st.sampled_from(["auto", "skip"]))
-def test_what_arrived_equals_the_source_after_any_changes_kills_and_losses(new_rig, modified, steps, page_size, paging):
+@given(
+    steps=STEPS,
+    page_size=st.integers(2, 6),
+    paging=st.sampled_from(["auto", "skip"]),
+    requests=st.sampled_from([1, 2, 4]),
+    moments=st.sampled_from(["wished", "needed", "needed wished", "wished wished needed"]),
+)
+def test_what_arrived_equals_the_source_after_any_changes_kills_and_losses(
+    new_rig, early_turns, modified, steps, page_size, paging, requests, moments
+):
     with closing(new_rig(modified=modified)) as rig:
         rig.settings |= {"page_size": page_size, "paging": paging}
+        rig.turns = lambda: early_turns(requests, moments)
         Story(rig).play(steps)
         assert rig.is_equal()
 

@@ -15,12 +15,28 @@ from tap_ifs_cloud.entities import BUILT_IN
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tap_ifs_cloud.entities import Entity
+
 Rows = dict[tuple[Any, ...], dict[str, Any]]
+
+
+def named(stream: str) -> Entity:
+    """The built-in entity of that name."""
+    return next(entity for entity in BUILT_IN if entity.name == stream)
+
+
+def key_of(entity: Entity) -> tuple[str, ...]:
+    """What identifies a row of an entity's set, or of each of the sets that it joins."""
+    while entity.stages:
+        entity = named(entity.stages[-1][1])
+    return entity_set(entity.projection, entity.entity_set).key
 
 
 def source_rows(database: Path, stream: str) -> Rows:
     """The rows of a stream's entity set by key, straight from the sandbox's tables."""
-    entity = next(entity for entity in BUILT_IN if entity.name == stream)
+    entity = named(stream)
+    if entity.stages:
+        return _joined_rows(database, entity)
     facts = entity_set(entity.projection, entity.entity_set)
     properties = {prop.name: prop for prop in facts.properties if prop.type != "Stream"}
     if facts.state_enum:
@@ -40,8 +56,7 @@ def source_rows(database: Path, stream: str) -> Rows:
 
 def warehouse_rows(path: Path, stream: str) -> Rows:
     """The live rows of a stream's table by the same key, without the columns that the pipe adds."""
-    entity = next(entity for entity in BUILT_IN if entity.name == stream)
-    key = entity_set(entity.projection, entity.entity_set).key
+    key = key_of(named(stream))
     with duckdb.connect(str(path), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         query = f'SELECT * FROM "{stream}" WHERE "_sdc_deleted_at" IS NULL'
@@ -51,6 +66,17 @@ def warehouse_rows(path: Path, stream: str) -> Rows:
     by_key = {tuple(record[name] for name in key): record for record in records}
     assert len(by_key) == len(records), f"{stream} holds a key twice"
     return by_key
+
+
+def _joined_rows(database: Path, entity: Entity) -> Rows:
+    """The rows of all stages; of a row that is in several, the last stage's."""
+    stages = {stage: source_rows(database, name) for stage, name in entity.stages}
+    names = {name for rows in stages.values() for row in rows.values() for name in row}
+    return {
+        key: {**dict.fromkeys(names), **row, "stage": stage}
+        for stage, rows in stages.items()
+        for key, row in rows.items()
+    }
 
 
 def _stored(prop: Property, value: Any) -> Any:

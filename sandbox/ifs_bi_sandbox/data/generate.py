@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from ifs_bi_sandbox.data import clock
-from ifs_bi_sandbox.data.business import chart, group, partners
+from ifs_bi_sandbox.data.business import chart, group, partners, structures
 from ifs_bi_sandbox.data.business.books import Books
 from ifs_bi_sandbox.data.business.dice import Dice, days
 from ifs_bi_sandbox.data.business.history import History
@@ -56,7 +56,7 @@ class Size:
 
 
 def generate(database: Path, *, scale: int = 2000, seed: int = 1, today: date = date(2026, 11, 20)) -> None:
-    """Write a database with roughly ``scale`` rows over all tables; the same bytes for the same three numbers.
+    """Write a database with roughly ``scale`` rows, attributes and structures not counted; the same bytes for the same numbers.
 
     Every sum that has to agree does: orders with their lines, invoices with their postings, vouchers with zero, ledger
     items with their payments. The file appears when it is complete. Raises ValueError for a scale outside 300 … 1,000,000
@@ -110,6 +110,10 @@ def _fill(connection: sqlite3.Connection, scale: int, seed: int, today: date) ->
     for month in _firsts(start, today, 1)[-size.months :]:
         history.month_voucher(month)
     left = scale - loader.rows
+    for company in group.COMPANIES:  # trees for reports, which are the same at every scale, beside the rows of business
+        for rows in (structures.attribute_rows(company), structures.structure_rows(company, values)):
+            for table, row in rows:
+                loader.write(table, row, before)
     history.purchases(max(5, round(left * PURCHASES / ROWS_PER_PURCHASE)), suppliers)
     history.sales(max(3, round(left * (1 - PURCHASES) / ROWS_PER_SALE)), customers)
     loader.flush()

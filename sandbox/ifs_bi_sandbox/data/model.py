@@ -39,6 +39,7 @@ class Reference:
     target_set: str
     on: tuple[tuple[str, str], ...]  # (own property, target's property)
     many: bool = False
+    fixed: tuple[tuple[str, str], ...] = ()  # (target's property, its value)
 
 
 @dataclass(frozen=True)

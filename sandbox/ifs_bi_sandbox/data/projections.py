@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ifs_bi_sandbox.data import basics, finance, procurement, sales, subledgers
+from ifs_bi_sandbox.data import basics, code_part_values, finance, history, procurement, sales, structures, subledgers
 
 if TYPE_CHECKING:
     from ifs_bi_sandbox.data.model import EntitySet, Projection
 
 PROJECTIONS: tuple[Projection, ...] = (
+    *code_part_values.PROJECTIONS,  # other pages of what later ones are the home of
     *basics.PROJECTIONS,
     *procurement.PROJECTIONS,
     *sales.PROJECTIONS,
     *finance.PROJECTIONS,
+    *structures.PROJECTIONS,
     *subledgers.PROJECTIONS,
 )
+"""Those whose rows are the group's business."""
+
+TENANT: tuple[Projection, ...] = (*PROJECTIONS, history.HISTORY)
+"""All that the tenant serves: its own records of what was done as well."""
 
 
 def projection(name: str) -> Projection:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ifs_bi_sandbox.data.history import create_log, log_deletes
 from ifs_bi_sandbox.data.model import Property
 from ifs_bi_sandbox.data.projections import PROJECTIONS
 from ifs_bi_sandbox.data.values import Row, Stored, loading, storing
@@ -176,6 +177,12 @@ def create_tables(connection: sqlite3.Connection) -> None:
         ]
         technical = ['"_rowid" INTEGER PRIMARY KEY', '"_rowversion" TEXT NOT NULL']
         connection.execute(f"CREATE TABLE {_quoted([each.name])} ({', '.join([*technical, *columns])})")
+    create_log(connection)
+    now = f"(SELECT value FROM {STATE_TABLE} WHERE name = 'clock')"  # noqa: S608 - a constant
+    units = {each.table: each.logical_unit for found in PROJECTIONS for each in found.entity_sets if each.has_etag}
+    for name, unit in units.items():
+        key = [prop for prop in TABLES[name].properties if prop.name in TABLES[name].key]
+        log_deletes(connection, name, unit, key, now)
 
 
 def create_indexes(connection: sqlite3.Connection) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from ifs_bi_sandbox.data.history import TABLE as HISTORY_TABLE
 from ifs_bi_sandbox.ifs.catalogue import LISTING
 from ifs_bi_sandbox.ifs.errors import OdpError, bad_request, not_implemented
 from ifs_bi_sandbox.ifs.exchange import EXACT_JSON, JSON, Answer, Call, context, entity_answer
@@ -116,6 +117,9 @@ class Reading:
         if self.reach.service.projection is LISTING:
             marks = ", ".join("?" * len(switches.missing_projections))
             where.append(Condition(f'm."Name" NOT IN ({marks})', tuple(switches.missing_projections)))
+        if layout.entity_set.table == HISTORY_TABLE:
+            marks = ", ".join("?" * len(switches.logged_units))
+            where.append(Condition(f'm."LuName" IN ({marks})', tuple(switches.logged_units)))
         if query.filter is not None:
             company = layout.entity_set.company
             # Few companies have many rows each: an index on them is no help where the rows come in another order.

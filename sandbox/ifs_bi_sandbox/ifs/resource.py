@@ -126,7 +126,7 @@ class Reach:
             layout=self.service.layouts[reference.target_set],
             where=tuple(
                 Condition(f"m.{quoted(other)} = ?", (value,))
-                for (_, other), value in zip(reference.on, row, strict=True)
+                for other, value in (*zip((name for _, name in reference.on), row, strict=True), *reference.fixed)
             ),
             single=not reference.many,
             path=f"{parent.path}/{segment.name}",

@@ -123,7 +123,9 @@ class Writer:
         )
 
     def delete(self, connection: sqlite3.Connection, layout: Layout, where: Condition) -> None:
-        """Remove the rows that meet a condition; nothing remembers them."""
+        """Remove the rows that meet a condition; nothing remembers them but the history log, where the tenant keeps it."""
+        if self._clock:
+            self._clock(connection)
         connection.execute(f"DELETE FROM {layout.table} AS m WHERE {where.sql}", where.params)  # noqa: S608 - names are facts, values are bound
 
     def _moving(self, connection: sqlite3.Connection, layout: Layout) -> dict[str, str]:

@@ -1,123 +1,124 @@
-"""Push datasets: their definition as the service checks it, and their rows as it stores them. No HTTP, no clock.
+"""Push datasets: their tables, and what becomes of rows and of new definitions. No HTTP, no clock.
 
-Sources: the Swagger of microsoft/PowerBI-CSharp (which members each object has and which of them are required; the pattern
-of a table's name), the published limits (``limits``), and public bug reports for what is refused and how (``errors``).
+How a definition is read is in ``definitions``, how rows are stored in ``store``; what the service does in the cases that nobody
+wrote down is in ``switches``.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ifs_bi_sandbox.powerbi.errors import bad_request
-from ifs_bi_sandbox.powerbi.limits import LIMITS, Spent
-from ifs_bi_sandbox.powerbi.values import COERCIONS, DATA_TYPES
+from ifs_bi_sandbox.powerbi.limits import Spent
+from ifs_bi_sandbox.powerbi.store import Rows, Same
+from ifs_bi_sandbox.powerbi.switches import PowerBISwitches
+from ifs_bi_sandbox.powerbi.values import COERCIONS, as_json, coercions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from ifs_bi_sandbox.powerbi.values import Stored
 
-    _Coercion = tuple[str, Callable[[object], Stored]]  # a column and what it does with a value
+_DEFAULTS = PowerBISwitches()
 
-TABLE_NAME = re.compile(r"[\t\n\r #\-0-9@A-Z^_a-z~-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]{1,100}")
-COLUMN_NAME = re.compile(r"[\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
-RETENTION = {"none": "None", "basicfifo": "basicFIFO"}  # read without regard to case
-MODES = ("AsAzure", "AsOnPrem", "Push", "Streaming", "PushStreaming")  # the one enumeration whose case matters
-CROSS_FILTERING = ("onedirection", "bothdirections", "automatic")
 
-MEMBERS: dict[str, dict[str, tuple[type, bool]]] = {
-    "Dataset": {
-        "name": (str, True),
-        "tables": (list, True),
-        "relationships": (list, False),
-        "datasources": (list, False),
-        "defaultMode": (str, False),
-    },
-    "Table": {
-        "name": (str, True),
-        "columns": (list, True),
-        "rows": (list, False),
-        "measures": (list, False),
-        "isHidden": (bool, False),
-        "description": (str, False),
-        "source": (list, False),
-    },
-    "Column": {
-        "name": (str, True),
-        "dataType": (str, True),
-        "formatString": (str, False),
-        "sortByColumn": (str, False),
-        "dataCategory": (str, False),
-        "isHidden": (bool, False),
-        "summarizeBy": (str, False),
-    },
-    "Measure": {
-        "name": (str, True),
-        "expression": (str, True),
-        "formatString": (str, False),
-        "description": (str, False),
-        "isHidden": (bool, False),
-    },
-    "Relationship": {
-        "name": (str, True),
-        "fromTable": (str, True),
-        "fromColumn": (str, True),
-        "toTable": (str, True),
-        "toColumn": (str, True),
-        "crossFilteringBehavior": (str, False),
-    },
-}
-"""Members of each object: JSON type, required. Any other is refused; the case of a member's name matters."""
+@dataclass
+class Block:
+    """Rows of one request as they would be stored: a list of values for each column."""
+
+    count: int
+    values: dict[str, list[Stored]]
 
 
 @dataclass
 class Table:
-    """A table: data types by column, measures by name as they were given, and rows in the order of the columns."""
+    """A table: data types by column, measures and columns by name as they were given, and rows in the order of the columns."""
 
     name: str
     columns: dict[str, str]
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
-    rows: list[tuple[Stored, ...]] = field(default_factory=list)
+    details: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sequence_numbers: dict[str, int] = field(default_factory=dict)  # the last one by client
+    rows: Rows = field(init=False)
+    _values: dict[str, tuple[int, int, set[Stored]]] = field(default_factory=dict, init=False, repr=False)
 
-    def redefine(self, new: Table) -> None:
+    def __post_init__(self) -> None:
+        self.rows = Rows(self.columns)
+
+    def redefine(self, new: Table, rules: PowerBISwitches = _DEFAULTS) -> None:
         """Take the columns and measures of ``new``; the rows stay, with nulls in columns that are new.
 
-        Whether the service can change the type of a column that holds values isn't known; here it can't.
+        Whether the service can change the type of a column that holds values isn't known; here it can't, unless a switch says so.
         """
+        if rules.powerbi_put_rows == "clear":
+            self.rows.clear()
         changed = [name for name, kind in new.columns.items() if self.columns.get(name, kind) != kind]
-        if changed and self.rows:
+        if changed and self.rows and rules.powerbi_type_change == "refuse":
             raise bad_request(f"The type of column '{changed[0]}' can't change while the table has rows.", "table")
-        places = {name: place for place, name in enumerate(self.columns)}
-        order = [places.get(name) for name in new.columns]
-        self.rows = [tuple(None if place is None else row[place] for place in order) for row in self.rows]
-        self.columns, self.measures = new.columns, new.measures
+        how = _convert if rules.powerbi_type_change == "convert" else _blank
+        self.rows.redefine(new.columns, {name: how(new.columns[name]) for name in changed})
+        kept = self.measures if rules.powerbi_put_measures == "merge" else {}
+        self.columns, self.measures, self.details = new.columns, kept | new.measures, new.details
 
-    def read(self, rows: Iterable[object], *, drop_unknown: bool) -> list[tuple[Stored, ...]]:
+    def values(self, name: str) -> set[Stored]:
+        """The different values of a column; asked again, only the rows that came since are read."""
+        generation, count, values = self._values.get(name, (-1, 0, set()))
+        if generation != self.rows.generation:
+            count, values = 0, set()
+        seen = 0
+        for batch in self.rows.batches():
+            if seen >= count:
+                column = batch.column(name)
+                values.update([column.value] if isinstance(column, Same) else column)
+            seen += batch.count
+        self._values[name] = (self.rows.generation, seen, values)
+        return values
+
+    def read(self, rows: list[object], rules: PowerBISwitches = _DEFAULTS) -> Block:
         """Rows of a request as they would be stored; the first value that doesn't fit refuses them all."""
-        coercions = [(name, COERCIONS[kind]) for name, kind in self.columns.items()]
-        stored = []
+        known = self.columns.keys()
         for number, row in enumerate(rows):
             if not isinstance(row, dict):
                 raise bad_request(f"Row {number} is not an object.", "rows")
-            if not drop_unknown and (unknown := row.keys() - self.columns.keys()):
-                told = f"Row {number}: column '{min(unknown)}' does not exist in table '{self.name}'."
-                raise bad_request(told, "rows")
-            stored.append(self._stored(number, row, coercions))
-        return stored
+            if row.keys() <= known or rules.powerbi_unknown_columns == "drop":
+                continue
+            told = f"Row {number}: column '{min(row.keys() - known)}' does not exist in table '{self.name}'."
+            raise bad_request(told, "rows")
+        found: list[dict[str, object]] = rows  # type: ignore[assignment] # as was just seen
+        coerce = coercions(rules)
+        try:
+            return Block(len(found), {name: _column(found, name, coerce[kind]) for name, kind in self.columns.items()})
+        except ValueError:
+            raise self._first_refusal(found, coerce) from None
 
-    def _stored(self, number: int, row: dict[str, object], coercions: list[_Coercion]) -> tuple[Stored, ...]:
-        values: list[Stored] = []
-        for name, coerce in coercions:
-            value = row.get(name)
-            try:
-                values.append(None if value is None else coerce(value))
-            except ValueError as reason:
-                raise bad_request(f"Row {number}, column '{name}' ({self.columns[name]}): {reason}.", "rows") from None
-        return tuple(values)
+    def _first_refusal(self, rows: list[dict[str, object]], coerce: dict[str, Callable[[object], Stored]]) -> Exception:
+        """Which value of which row it was: columns are read one after the other, and a request is refused for its first row."""
+        for number, row in enumerate(rows):
+            for name, kind in self.columns.items():
+                try:
+                    _column([row], name, coerce[kind])
+                except ValueError as reason:
+                    return bad_request(f"Row {number}, column '{name}' ({kind}): {reason}.", "rows")
+        raise AssertionError("a column was refused and none of its values")
+
+
+def _column(rows: list[dict[str, object]], name: str, coerce: Callable[[object], Stored]) -> list[Stored]:
+    return [None if (value := row.get(name)) is None else coerce(value) for row in rows]
+
+
+def _convert(kind: str) -> Callable[[Stored], Stored]:
+    def convert(value: Stored) -> Stored:
+        try:
+            return COERCIONS[kind](str(as_json(value)))
+        except ValueError:
+            return None
+
+    return convert
+
+
+def _blank(_: str) -> Callable[[Stored], Stored]:
+    return lambda _: None
 
 
 @dataclass
@@ -131,133 +132,44 @@ class Dataset:
     tables: dict[str, Table] = field(default_factory=dict)
     relationships: list[dict[str, Any]] = field(default_factory=list)
     push: bool = True
+    mode: str = "Push"
     spent: Spent = field(default_factory=Spent)
+    pending: int = 0  # POST rows that are not answered yet
+    visible: float = 0  # the second from which the service shows it
 
-    @property
-    def has_large_table(self) -> bool:
-        """Whether a table is so large that the hour's budget of requests shrinks."""
-        return any(len(table.rows) >= LIMITS.large_table_rows for table in self.tables.values())
+    def largest_table(self) -> int:
+        """How many rows the largest table holds: it decides on the hour's budget of requests."""
+        return max((len(table.rows) for table in self.tables.values()), default=0)
 
-    def redefine(self, new: Table) -> None:
+    def redefine(self, new: Table, rules: PowerBISwitches = _DEFAULTS) -> None:
         """Replace the definition of the table of that name, unless a relationship hangs on a column it drops."""
         for relationship in self.relationships:
             for side in ("from", "to"):
                 if relationship[f"{side}Table"] == new.name and relationship[f"{side}Column"] not in new.columns:
                     raise bad_request(f"Relationship '{relationship['name']}' needs a column that is gone.", "table")
-        self.tables[new.name].redefine(new)
+        self.tables[new.name].redefine(new, rules)
 
-    def add(self, table: Table, rows: list[tuple[Stored, ...]]) -> None:
+    def add(self, table: Table, block: Block, rules: PowerBISwitches = _DEFAULTS, *, visible: float = 0) -> None:
         """Append rows; drop the oldest when the retention policy says so, refuse them all when the table is full."""
-        if self.retention == "None" and len(table.rows) + len(rows) > LIMITS.rows_per_table:
-            raise bad_request(f"Table '{table.name}' is full: {LIMITS.rows_per_table} rows.", "rows")
-        table.rows.extend(rows)
-        if self.retention == "basicFIFO" and len(table.rows) > LIMITS.fifo_rows + LIMITS.fifo_slack:
-            del table.rows[: -LIMITS.fifo_rows]
+        total = len(table.rows) + block.count
+        full = self.retention == "None" and total > rules.powerbi_rows_per_table
+        if full and rules.powerbi_full_table == "refuse":
+            raise bad_request(f"Table '{table.name}' is full: {rules.powerbi_rows_per_table} rows.", "rows")
+        if rules.powerbi_duplicate_keys == "refuse":
+            self._check_keys(table, block)
+        table.rows.add(block.count, block.values, visible)
+        if full:
+            table.rows.drop_oldest(total - rules.powerbi_rows_per_table)
+        if self.retention == "basicFIFO" and total > rules.powerbi_fifo_rows + rules.powerbi_fifo_slack:
+            table.rows.drop_oldest(total - rules.powerbi_fifo_rows)
 
-
-def read_dataset(document: object, *, id: str, created: str, retention: str) -> Dataset:  # noqa: A002 - the service's word
-    """A dataset from the body of a creation request and its ``defaultRetentionPolicy``."""
-    known = _checked("Dataset", document, "dataset")
-    policy = RETENTION.get(retention.lower())
-    if policy is None:
-        raise bad_request(f"'{retention}' is not a retention policy: None or basicFIFO.", "defaultRetentionPolicy")
-    mode = known.get("defaultMode", "Push")
-    if mode not in MODES:
-        raise bad_request(f"Requested value '{mode}' was not found.", "dataset")
-    if mode != "Push":
-        raise bad_request(f"This sandbox has push datasets alone: it can't make one of mode {mode}.", "dataset")
-    if known.get("datasources"):
-        raise bad_request("Datasources are not applicable to push datasets.", "dataset")
-    tables = _by_name([read_table(table) for table in known["tables"]], "table", LIMITS.tables)
-    relationships = [_checked("Relationship", item, "relationship") for item in known.get("relationships", [])]
-    _check_relationships(relationships, tables)
-    return Dataset(id, known["name"], created, policy, tables, relationships)
-
-
-def read_table(document: object) -> Table:
-    """A table from its definition."""
-    known = _checked("Table", document, "table")
-    if not TABLE_NAME.fullmatch(known["name"]):
-        raise bad_request(f"'{known['name']}' is not a valid table name.", "table")
-    if known.get("rows") or known.get("source"):
-        raise bad_request("A definition takes no rows and no source: push them afterwards.", "table")
-    columns = [_checked("Column", column, "column") for column in known["columns"]]
-    types = {}
-    for name, column in _by_name(columns, "column", LIMITS.columns).items():
-        if not COLUMN_NAME.fullmatch(name):
-            raise bad_request(f"'{name}' is not a valid column name.", "column")
-        if column["dataType"].lower() not in DATA_TYPES:
-            raise bad_request(f"Column '{name}': '{column['dataType']}' is not a data type.", "column")
-        types[name] = DATA_TYPES[column["dataType"].lower()]
-    for column in columns:
-        if column.get("sortByColumn", column["name"]) not in types:
-            raise bad_request(f"Column '{column['name']}' is sorted by a column that isn't there.", "column")
-    measures = [_checked("Measure", measure, "measure") for measure in known.get("measures", [])]
-    return Table(known["name"], types, _by_name(measures, "measure"))
-
-
-def read_rows(body: bytes) -> list[object]:
-    """The rows of a POST: ``{"rows": […]}``, ``{"Rows": […]}`` or a bare array; numbers keep every digit."""
-    document = read_json(body)
-    if isinstance(document, dict):
-        document = document.get("rows", document.get("Rows"))
-    if not isinstance(document, list):
-        raise bad_request("The body has no array of rows.", "rows")
-    if len(document) > LIMITS.rows_per_post:
-        raise bad_request(f"{len(document)} rows in one request: at most {LIMITS.rows_per_post} are allowed.", "rows")
-    return document
-
-
-def read_json(body: bytes) -> object:
-    """JSON with exact decimals; NaN, infinities and half surrogate pairs are refused."""
-    try:
-        document: object = json.loads(body, parse_float=Decimal, parse_constant=_not_json)
-        body.decode()
-    except (ValueError, RecursionError) as reason:
-        raise bad_request(f"The body is not JSON: {reason}.") from None
-    return document
-
-
-def _not_json(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _checked(kind: str, document: object, target: str) -> dict[str, Any]:
-    """The document when it has what its kind requires and nothing that its kind hasn't; null is like absent."""
-    if not isinstance(document, dict):
-        raise bad_request(f"A {target} must be an object.", target)
-    members = MEMBERS[kind]
-    for name in document:
-        if name not in members:
-            told = f"The property '{name}' does not exist on type 'Microsoft.PowerBI.ServiceContracts.Api.{kind}'."
-            raise bad_request(f"{told} Make sure to only use property names that are defined by the type.", target)
-    present = {name: value for name, value in document.items() if value is not None}
-    for name, (kind_of_value, required) in members.items():
-        if required and present.get(name) in (None, "", []):
-            raise bad_request(f"The property '{name}' is required.", target)
-        if name in present and type(present[name]) is not kind_of_value:
-            raise bad_request(f"The property '{name}' must be of JSON type {kind_of_value.__name__}.", target)
-    return present
-
-
-def _by_name(items: list[Any], what: str, limit: int | None = None) -> dict[str, Any]:
-    """Tables or documents by name; the same name twice is refused, whatever its case."""
-    if limit is not None and len(items) > limit:
-        raise bad_request(f"{len(items)} {what}s: at most {limit} are allowed.", what)
-    named = {item.name if isinstance(item, Table) else item["name"]: item for item in items}
-    if len({name.casefold() for name in named}) < len(items):
-        raise bad_request(f"Two {what}s have the same name.", what)
-    return named
-
-
-def _check_relationships(relationships: list[dict[str, Any]], tables: dict[str, Table]) -> None:
-    _by_name(relationships, "relationship", LIMITS.relationships)
-    for relationship in relationships:
-        if relationship.get("crossFilteringBehavior", CROSS_FILTERING[0]).lower() not in CROSS_FILTERING:
-            raise bad_request(f"'{relationship['crossFilteringBehavior']}' is not a filter direction.", "relationship")
-        for side in ("from", "to"):
-            table = tables.get(relationship[f"{side}Table"])
-            if table is None or relationship[f"{side}Column"] not in table.columns:
-                raise bad_request(
-                    f"Relationship '{relationship['name']}': the {side} column isn't there.", "relationship"
-                )
+    def _check_keys(self, table: Table, block: Block) -> None:
+        """Refuse a value that the one side of a relationship would then hold twice, as the engine does when it processes."""
+        for name in {side["toColumn"] for side in self.relationships if side["toTable"] == table.name}:
+            seen = table.values(name)
+            new: set[Stored] = set()
+            for value in block.values[name]:
+                if value in seen or value in new:
+                    told = f"Column '{name}' in Table '{table.name}' contains a duplicate value '{value}'"
+                    raise bad_request(f"{told} and this is not allowed for columns on the one side.", "rows")
+                new.add(value)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 INVALID_TOKEN, TOKEN_EXPIRED, NO_ACCESS = "InvalidToken", "TokenExpired", "GroupNotAccessible"
+QUERY_ERROR = "3241803789"  # the engine's number for a query that it can't resolve
+PUSH_STREAMING_COLUMNS = "This dataset or endpoint does not support column properties other than name and dataType."
 
 
 class PowerBIError(Exception):
@@ -21,14 +23,21 @@ class PowerBIError(Exception):
         self.headers = headers or {}
 
 
-def not_signed_in(info: str | None) -> PowerBIError:
-    """403 without a body; ``info`` tells why when a token came at all."""
+def not_signed_in(info: str | None, *, told_in_body: bool = False) -> PowerBIError:
+    """403 without a body; ``info`` tells why when a token came at all. Older: with a body for it."""
+    if info and told_in_body:
+        return _error(403, info, "Access token has expired, resubmit with a new access token")
     return PowerBIError(403, None, {"x-powerbi-error-info": info} if info else None)
 
 
 def no_access_to_workspace() -> PowerBIError:
     """401: the token is good, the workspace isn't the caller's (or isn't at all)."""
     return PowerBIError(401, None, {"x-powerbi-error-info": NO_ACCESS})
+
+
+def role_too_low() -> PowerBIError:
+    """403: the caller may look at the workspace and change nothing in it."""
+    return _detailed("PowerBINotAuthorizedException", {}, status=403, exceptionCulprit=1)
 
 
 def dataset_not_found(dataset: str) -> PowerBIError:
@@ -41,27 +50,43 @@ def not_a_push_dataset(dataset: str) -> PowerBIError:
     return _error(404, "ItemNotFound", f"Dataset {dataset} is not Push API dataset.")
 
 
-def table_not_found(table: str, dataset: str) -> PowerBIError:
+def table_not_found(table: str, dataset: str, code: str = "ItemNotFound") -> PowerBIError:
     """404; the ``<pi>`` marks are the service's own."""
     where = f"in dataset 'sobe_wowvirtualserver|{dataset}'"
-    return _error(404, "ItemNotFound", f"Table '<pi>{table}</pi>' not found {where}")
+    return _error(404, code, f"Table '<pi>{table}</pi>' not found {where}")
+
+
+def no_sequence_numbers() -> PowerBIError:
+    """404: the operation isn't there (any more), so nothing of the service's words is known."""
+    return PowerBIError(404, None)
 
 
 def bad_request(message: str, target: str | None = None) -> PowerBIError:
     """400 with the reason in ``details``, as the service's OData layer words it."""
+    return refused(400, message, target)
+
+
+def refused(status: int, message: str, target: str | None = None) -> PowerBIError:
+    """A bad request under the status that a switch chose."""
     detail = {"message": message} | ({"target": target} if target else {})
-    return PowerBIError(400, {"error": {"code": "BadRequest", "message": "Bad Request", "details": [detail]}})
+    return PowerBIError(status, {"error": {"code": "BadRequest", "message": "Bad Request", "details": [detail]}})
 
 
-def too_large(message: str) -> PowerBIError:
-    """413; which status the service chooses is not published."""
-    return _error(413, "RequestEntityTooLarge", message)
+def invalid_request(message: str) -> PowerBIError:
+    """400 for what the service understands and doesn't offer for this kind of dataset."""
+    return _error(400, "InvalidRequest", message)
 
 
-def throttled(message: str, retry_after: int) -> PowerBIError:
-    """429 with ``Retry-After`` in seconds."""
-    error = _error(429, "TooManyRequests", message)
-    error.headers["Retry-After"] = str(retry_after)
+def too_large(message: str, status: int = 413) -> PowerBIError:
+    """413, or another: which status the service chooses is not published."""
+    return _error(status, "RequestEntityTooLarge", message)
+
+
+def throttled(message: str, retry_after: int | None, status: int = 429) -> PowerBIError:
+    """429 with ``Retry-After`` in seconds, if any."""
+    error = _error(status, "TooManyRequests", message)
+    if retry_after is not None:
+        error.headers["Retry-After"] = str(retry_after)
     return error
 
 
@@ -77,14 +102,20 @@ def creation_retired() -> PowerBIError:
 
 def query_failed(message: str) -> PowerBIError:
     """400: a DAX query that doesn't run."""
-    return _detailed("DatasetExecuteQueriesError", {"DetailsMessage": message}, value_type=1)
+    values = {"DetailsMessage": message, "AnalysisServicesErrorCode": QUERY_ERROR}
+    return _detailed("DatasetExecuteQueriesError", values, value_type=1)
+
+
+def queries_switched_off() -> PowerBIError:
+    """401: the tenant doesn't allow the API of queries; nobody wrote the words down."""
+    return _error(401, "PowerBINotAuthorizedException", "Dataset Execute Queries REST API is disabled for the tenant.")
 
 
 def _error(status: int, code: str, message: str) -> PowerBIError:
     return PowerBIError(status, {"error": {"code": code, "message": message}})
 
 
-def _detailed(code: str, values: dict[str, str], value_type: int = 0, **more: Any) -> PowerBIError:
-    """400 in the newer of the two shapes, with the details under ``pbi.error``."""
+def _detailed(code: str, values: dict[str, str], value_type: int = 0, status: int = 400, **more: Any) -> PowerBIError:
+    """An answer in the newer of the two shapes, with the details under ``pbi.error``."""
     details = [{"code": name, "detail": {"type": value_type, "value": value}} for name, value in values.items()]
-    return PowerBIError(400, {"error": {"code": code, "pbi.error": {"code": code, "details": details, **more}}})
+    return PowerBIError(status, {"error": {"code": code, "pbi.error": {"code": code, "details": details, **more}}})

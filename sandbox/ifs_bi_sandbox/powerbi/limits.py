@@ -1,8 +1,8 @@
 """The published limits of push datasets, and how much of them a dataset has spent.
 
 Source: learn.microsoft.com/power-bi/developer/embedded/push-datasets-limitations and, for the size of a request,
-learn.microsoft.com/power-bi/connect-data/service-real-time-streaming. The hourly and minutely windows slide; how the service
-itself counts is not published.
+learn.microsoft.com/power-bi/connect-data/service-real-time-streaming; of queries, the reference of executeQueries. Limits over
+time and limits of what a table holds are switches, so that a test can reach them (``switches``).
 """
 
 from __future__ import annotations
@@ -24,14 +24,9 @@ class Limits:
     columns: int = 75  # of one table
     relationships: int = 75
     string_length: int = 4_000  # of one value, in UTF-16 units as .NET counts
-    posts_per_minute: int = 120
-    rows_per_hour: int = 1_000_000
-    large_table_rows: int = 250_000  # from here on ...
-    posts_per_hour_when_large: int = 120  # ... this many POSTs an hour
-    rows_per_table: int = 5_000_000  # without a retention policy
-    fifo_rows: int = 200_000  # basicFIFO keeps at least this many ...
-    fifo_slack: int = 10_000  # ... and at most this many more
-    queries_per_minute: int = 120  # of one caller
+    query_rows: int = 100_000  # of one answer
+    query_values: int = 1_000_000  # of one answer: rows times columns
+    query_bytes: int = 15 * 1024 * 1024  # of one answer
 
 
 LIMITS = Limits()
@@ -39,34 +34,51 @@ LIMITS = Limits()
 
 @dataclass
 class Spent:
-    """The requests of the last hour: when, and how many rows they brought."""
+    """The last hour: when requests came, and when rows were accepted and how many.
 
-    requests: deque[tuple[float, int]] = field(default_factory=deque)
+    How the service counts is not published: the windows slide, or (``fixed``) begin on the full minute and hour.
+    """
 
-    def add(self, now: float, rows: int) -> None:
+    requests: deque[float] = field(default_factory=deque)
+    accepted: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def add_request(self, now: float) -> None:
         """Count one request; forget what is older than an hour."""
-        self.requests.append((now, rows))
-        while self.requests[0][0] <= now - HOUR:
+        self.requests.append(now)
+        while self.requests[0] <= now - HOUR:
             self.requests.popleft()
 
-    def seconds_until_request(self, now: float, limit: int, window: int) -> int:
+    def add_rows(self, now: float, rows: int) -> None:
+        """Count rows; forget what is older than an hour."""
+        self.accepted.append((now, rows))
+        while self.accepted[0][0] <= now - HOUR:
+            self.accepted.popleft()
+
+    def seconds_until_request(self, now: float, limit: int, window: int, *, fixed: bool = False) -> int:
         """0, or whole seconds until ``limit`` requests a ``window`` leave room for one more."""
-        recent = [time for time, _ in self.requests if time > now - window]
+        begin = _begin(now, window, fixed=fixed)
+        recent = [time for time in self.requests if time > begin]
         if len(recent) < limit:
             return 0
-        return _seconds(recent[len(recent) - limit] + window - now)
+        return _seconds((begin if fixed else recent[len(recent) - limit]) + window - now)
 
-    def seconds_until_rows(self, now: float, rows: int, limit: int) -> int:
+    def seconds_until_rows(self, now: float, rows: int, limit: int, *, fixed: bool = False) -> int:
         """0, or whole seconds until ``rows`` more fit into ``limit`` rows an hour."""
-        recent = [(time, count) for time, count in self.requests if time > now - HOUR]
+        begin = _begin(now, HOUR, fixed=fixed)
+        recent = [(time, count) for time, count in self.accepted if time > begin]
         total = rows + sum(count for _, count in recent)
         wait = 0
         for time, count in recent:
             if total <= limit:
                 break
             total -= count
-            wait = _seconds(time + HOUR - now)
+            wait = _seconds((begin if fixed else time) + HOUR - now)
         return wait
+
+
+def _begin(now: float, window: int, *, fixed: bool) -> float:
+    """The second after which a request still counts; a fixed window's first moment belongs to it."""
+    return math.nextafter(now - now % window, -math.inf) if fixed else now - window
 
 
 def _seconds(seconds: float) -> int:

@@ -3,21 +3,23 @@
 Source: MicrosoftDocs/powerbi-docs ``developer/api-dataset-properties.md`` ("Data type restrictions") and the examples of
 the REST reference. Where the documents leave open whether a value is rounded or refused, it is refused here,
 so that nothing is ever rounded unseen: more than four decimals in a Decimal column, an offset other than UTC in a
-DateTime.
+DateTime. Switches turn that round (``switches``).
 """
 
 from __future__ import annotations
 
 import re
-from contextlib import suppress
-from datetime import date, datetime, timedelta
-from decimal import Decimal, DecimalException
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal, DecimalException
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ifs_bi_sandbox.powerbi.limits import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ifs_bi_sandbox.powerbi.switches import PowerBISwitches
 
 Stored = int | float | bool | Decimal | datetime | str | None
 
@@ -43,6 +45,8 @@ def _number(value: object) -> Decimal:
 
 def int64(value: object) -> int:
     """A whole number of 64 bits."""
+    if type(value) is int and -INT64 < value < INT64 - 1:
+        return value
     number = _number(value)
     if not -INT64 < number < INT64 - 1:
         raise ValueError(f"{value} is out of range: the smallest and the largest 64-bit number are not allowed")
@@ -62,9 +66,10 @@ def double(value: object) -> float:
 def fixed_decimal(value: object) -> Decimal:
     """Exactly four decimals, at most 28 digits; a value that has more is refused, never rounded."""
     number = _number(value)
-    fixed = None
-    with suppress(DecimalException):  # more than 28 digits
+    try:
         fixed = number.quantize(FOUR_DECIMALS)
+    except DecimalException:  # more than 28 digits
+        fixed = None
     if fixed is None or fixed != number:
         raise ValueError(f"{value} doesn't fit a Decimal column: it holds 28 digits, 4 of them decimals")
     return fixed
@@ -89,6 +94,7 @@ def string(value: object) -> str:
     return value
 
 
+@lru_cache(maxsize=65_536)
 def date_time(value: object) -> datetime:
     """UTC without a zone, to a 300th of a second, which is how the engine keeps a time of day.
 
@@ -122,6 +128,62 @@ COERCIONS: dict[str, Callable[[object], Stored]] = {
     "DateTime": date_time,
 }
 """What a JSON value becomes in a column of each data type; ValueError says why it can't."""
+
+_OFFSET = re.compile(r"(?<=\d)[+-]\d\d:?\d\d$")
+
+
+def coercions(rules: PowerBISwitches) -> dict[str, Callable[[object], Stored]]:
+    """`COERCIONS` as the switches want them."""
+    changed = dict(COERCIONS)
+    if rules.powerbi_long_strings == "cut":
+        changed["String"] = _cut
+    if rules.powerbi_fine_decimals == "round":
+        changed["Decimal"] = _rounded
+    if rules.powerbi_offsets == "convert":
+        changed["DateTime"] = _converted
+    if rules.powerbi_offsets == "ignore":
+        changed["DateTime"] = _local
+    if rules.powerbi_typed_strings == "refuse":
+        for kind in ("Int64", "Double", "Decimal", "Boolean"):
+            changed[kind] = _typed(changed[kind])
+    return changed
+
+
+def _cut(value: object) -> str:
+    """Text, without what is beyond 4,000 UTF-16 units."""
+    if isinstance(value, str) and len(value) * 2 > LIMITS.string_length:
+        value = value.encode("utf-16-le")[: 2 * LIMITS.string_length].decode("utf-16-le", "ignore")
+    return string(value)
+
+
+def _rounded(value: object) -> Decimal:
+    number = _number(value)
+    try:
+        return fixed_decimal(number.quantize(FOUR_DECIMALS, ROUND_HALF_UP))
+    except DecimalException:
+        return fixed_decimal(number)
+
+
+def _converted(value: object) -> datetime:
+    """A moment with an offset, in UTC."""
+    if isinstance(value, str) and _OFFSET.search(value):
+        value = datetime.fromisoformat(value).astimezone(UTC).isoformat()
+    return date_time(value)
+
+
+def _local(value: object) -> datetime:
+    """A moment with an offset, as if it had none."""
+    return date_time(_OFFSET.sub("", value) if isinstance(value, str) else value)
+
+
+def _typed(coerce: Callable[[object], Stored]) -> Callable[[object], Stored]:
+    def refuse_strings(value: object) -> Stored:
+        if isinstance(value, str):
+            raise ValueError(f"{value!r} is a string")  # noqa: TRY004 - all refusals of a value are ValueErrors
+        return coerce(value)
+
+    return refuse_strings
+
 
 DATA_TYPES = {name.lower(): name for name in COERCIONS} | {"bool": "Boolean"}
 """Data types by the lower-case name: the service reads them without regard to case."""

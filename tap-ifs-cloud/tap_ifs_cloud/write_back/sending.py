@@ -26,10 +26,11 @@ from ifs_bi_core.http.tokens import TokenSource
 from ifs_bi_core.http.transport import transport
 from ifs_bi_core.singer.lines import decode
 
+from tap_ifs_cloud.candidates import candidates, place_of
 from tap_ifs_cloud.client import EXACT_JSON, PLAIN_JSON
-from tap_ifs_cloud.connection import base_url, credentials, service_of
+from tap_ifs_cloud.connection import WINDOW_SECONDS, base_url, credentials, service_of
 from tap_ifs_cloud.entities import catalogue
-from tap_ifs_cloud.metadata_cache import Document, MetadataCache
+from tap_ifs_cloud.metadata_cache import Document, MetadataCache, names_of
 from tap_ifs_cloud.outcomes import failure
 from tap_ifs_cloud.token import token_fetcher
 from tap_ifs_cloud.write_back.answers import Answer, Meaning, answer_of
@@ -87,7 +88,7 @@ class Writer:
         self._send = client(
             wire,
             tokens=TokenSource(token_fetcher(credentials(config), wire)),
-            limiter=shared_limit(folder, "ifs-cloud", base_url(config), per_minute),
+            limiter=shared_limit(folder, "ifs-cloud", base_url(config), per_minute, WINDOW_SECONDS),
             rules=self._rules,
             observe=observe,
             logger=self._log,
@@ -190,7 +191,11 @@ class Writer:
         self._surroundings.sleep(wait or 0)
 
     def _found(self, entity: Entity, wanted: frozenset[str]) -> Resource:
-        service = service_of(self._config, entity.projection, entity.endpoint, entity.service)
+        if entity.stages:
+            raise RowRejectedError(f"{entity.name} joins {entity.where}: name the one that holds the record.")
+        # Where a tenant has an entity at another place than the first, the tap that read it has kept what that place offers.
+        places = [(place, service_of(self._config, *place_of(place))) for place in candidates(entity)]
+        entity, service = next((one for one in places if self._cache.has(one[1], names_of(one[0]))), places[0])
         words = f"$metadata of {entity.projection}"
 
         def fetch(etag: str | None) -> Document | None:

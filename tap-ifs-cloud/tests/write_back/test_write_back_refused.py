@@ -38,6 +38,10 @@ def test_a_refusal_goes_to_the_dead_letters_and_comes_again_when_its_cause_is_go
             "The key of purchase_orders is OrderNo",
         ),
         ({"entity": "currencies", "key": {"Id": "EUR"}, "delete": True}, "is a list of values"),
+        (
+            {"entity": "journal_entries", "key": {"Company": "10"}, "delete": True},
+            "journal_entries joins vouchers and gl_voucher_rows: name the one that holds the record.",
+        ),
         ({"entity": "PurchaseOrderHandling/NoSet", "key": {"A": "1"}, "delete": True}, "has no entity set NoSet"),
         ({"entity": "NoHandling/NoSet", "key": {"A": "1"}, "delete": True}, "404"),
         ({"entity": ORDERS, "key": {"OrderNo": "none"}, "action": "Release"}, "There is no such record"),
