@@ -88,3 +88,19 @@ def test_a_line_that_is_cut_in_its_error_does_not_show_the_half_of_a_secret():
     with pytest.raises(ContractBrokenError) as broken:
         LineReader().deserialize_json(line)
     assert "a-secret" not in str(broken.value)
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_a_row_with_what_is_no_number_is_read_with_its_flaw(constant):
+    reader = LineReader()
+    line = f'{{"type":"RECORD","stream":"s","record":{{"a":{constant},"b":1.50}}}}'.encode()
+    message = reader.deserialize_json(line)
+    assert message["record"] == {"a": None, "b": Decimal("1.50")}
+    assert reader.flaw == f"it holds {constant}, which is no number of JSON"
+    assert reader.deserialize_json(b'{"type":"RECORD","stream":"s","record":{}}')["record"] == {}
+    assert reader.flaw is None
+
+
+def test_any_other_message_with_what_is_no_number_is_none():
+    with pytest.raises(ContractBrokenError, match="it holds NaN"):
+        LineReader().deserialize_json(b'{"type":"STATE","value":{"a":NaN}}')

@@ -27,7 +27,7 @@ from ifs_bi_core.ledger.database import Database
 from ifs_bi_core.ledger.outcomes import State
 from ifs_bi_core.ledger.runs import Ledger
 from ifs_bi_core.singer.account import TARGET_SETTINGS
-from ifs_bi_core.singer.outgoing import BatchRefusedError
+from ifs_bi_core.singer.outgoing import BatchRefusedError, OutcomeAcceptedError
 from ifs_bi_core.singer.sinks import RowSink
 from ifs_bi_core.singer.target import OrderedTarget
 from singer_sdk import typing as th
@@ -165,6 +165,8 @@ def faulty(fault, take, rows):
     if fault == "vanishes before":
         raise OutcomeUnknownError("No answer came.")
     outdated = take(rows[: len(rows) // 2] if fault == "partial" else rows)
+    if fault == "accepted":
+        raise OutcomeAcceptedError("No answer came, and that is taken for a yes.", outdated=outdated)
     if fault in {"partial", "vanishes after"}:
         raise OutcomeUnknownError("No answer came.")
     return outdated
@@ -466,3 +468,30 @@ def test_a_process_that_is_stopped_before_a_batch_leaves_says_that_it_did_not(tm
     assert arrivals(tmp_path) == []
     [line] = newest_run(tmp_path).streams
     assert (line.read, line.waiting, line.again, line.holds) == (2, 0, 2, True)
+
+
+def test_rows_that_a_setting_takes_for_delivered_stay_unknown_and_the_run_goes_on(tmp_path):
+    assert run(ShowingAtTheEnd, Script(faults=("accepted",)), tmp_path, source(5)) == ExitCode.DONE
+    with opened(tmp_path) as ledger:
+        [line] = history.balance(ledger, history.runs(ledger)[0].run).streams
+    assert (line.read, line.unknown, line.acknowledged, line.holds) == (5, 3, 2, True)
+
+
+class Regretting(ShowingAtTheEnd):
+    """Learns at the end that a row it took is refused."""
+
+    def finish(self):
+        super().finish()
+        assert self.refuse_pushed("s", '{"id":"1"}', "it is refused after all")
+        assert not self.refuse_pushed("s", '{"id":"99"}', "there is none")
+        assert not self.refuse_pushed("another", '{"id":"1"}', "there is none")
+
+
+def test_a_row_that_was_taken_and_is_refused_at_the_end_is_a_dead_letter(tmp_path):
+    assert run(Regretting, Script(), tmp_path, source(5)) == ExitCode.DEAD_LETTERS
+    with opened(tmp_path) as ledger:
+        [line] = history.balance(ledger, history.runs(ledger)[0].run).streams
+    assert (line.read, line.acknowledged, line.dead, line.holds) == (5, 4, 1, True)
+    letters = DeadLetters(tmp_path)
+    [row] = [row for letter in letters.letters() for row in letters.details(letter.id)]
+    assert (row.key, row.reason) == ('{"id":"1"}', "it is refused after all")

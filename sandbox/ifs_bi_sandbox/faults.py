@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from ifs_bi_sandbox.world import World
 
-Service = Literal["ifs", "token", "login", "powerbi", "looker"]
-"""Who is asked: IFS Cloud's OData, its token endpoint, Microsoft's token service, Power BI, Looker."""
+Service = Literal["ifs", "token", "login", "powerbi", "onelake", "looker"]
+"""Who is asked: IFS Cloud's OData, its token endpoint, Microsoft's token service, Power BI, OneLake, Looker."""
 
 Kind = Literal["status", "reset", "reset_mid_body", "truncate", "slow", "revoke_tokens"]
 """What happens.
@@ -105,6 +105,7 @@ ERROR_BODIES: dict[Service, Callable[[str, str], dict[str, Any]]] = {
     "token": lambda code, message: {"error": code, "error_description": message},
     "login": lambda code, message: {"error": code, "error_description": message},
     "powerbi": lambda code, message: {"error": {"code": code, "message": message}},
+    "onelake": lambda code, message: {"error": {"code": code, "message": message}},
     "looker": lambda code, message: {
         "message": message or code,
         "documentation_url": "https://cloud.google.com/looker/docs/",

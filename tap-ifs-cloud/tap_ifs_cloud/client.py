@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +18,8 @@ from ifs_bi_core.http.tokens import TokenSource
 from ifs_bi_core.http.transport import transport
 
 from tap_ifs_cloud.odata import follow
-from tap_ifs_cloud.outcomes import Step, TooSlowError, failure, is_web_page, meaning_of, said
+from tap_ifs_cloud.outcomes import failure, is_web_page
+from tap_ifs_cloud.patience import GATEWAY_SECONDS, longest_query, told_by_time, with_repetition, without_patience
 from tap_ifs_cloud.token import Client, token_fetcher
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ EXACT_JSON = f"{PLAIN_JSON};IEEE754Compatible=true"
 _NOT_MODIFIED = 304
 _WISH_REFUSED = frozenset({400, 406, 415})
 _READINGS = 3
-_AT_ONCE = 2
-_GATEWAY_SECONDS = 30.0  # no gateway was seen that gives up sooner
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _CHECKER = msgspec.json.Decoder(msgspec.Raw)
 
@@ -51,10 +49,6 @@ class Page:
 
     rows: list[dict[str, Any]]
     link: str | None
-
-
-class SilenceError(OutcomeUnknownError):
-    """The request was sent, and after a long wait there is no complete answer."""
 
 
 class IfsCloud:
@@ -88,7 +82,7 @@ class IfsCloud:
         self._exact: bool | None = None  # whether decimals come as text; None until the first answer says so
         wire = transport(requests.Session(), timeout_seconds=timeout_seconds)
         once = client(
-            told_by_time(wire, min(_GATEWAY_SECONDS, timeout_seconds)),
+            told_by_time(wire, min(GATEWAY_SECONDS, timeout_seconds)),
             tokens=TokenSource(token_fetcher(credentials, with_throttle(wire, limiter))),
             limiter=limiter,
             rules=RetryRules(attempts=1),
@@ -263,56 +257,3 @@ def _no_json(operation: str, flaw: Exception | None) -> OutcomeUnknownError:
         f"{operation}: IFS Cloud sent an answer that is cut off or no JSON ({flaw}). "
         f"Check that base_url leads to IFS Cloud and not to a sign-in page, then run again."
     )
-
-
-def longest_query(timeout_seconds: float) -> dict[str, str]:
-    """The header ``Prefer: wait=…``: IFS Cloud is to end a query, with a 504, before we stop listening to it.
-
-    The server's own limits (5 minutes on ``/main``, 10 on ``/int``) cap it, so that it only shortens (IFS's documentation,
-    "Request Timeouts").
-    """
-    seconds = int(timeout_seconds * 0.9)
-    return {"Prefer": f"wait={seconds}"} if seconds else {}
-
-
-def told_by_time(send: Send, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> Send:
-    """Tell apart what broke at once and what broke after a wait of ``seconds``: somebody on the way may have had enough."""
-
-    def told(request: Request) -> Response:
-        begun = clock()
-        try:
-            return send(request)
-        except OutcomeUnknownError as error:
-            if clock() - begun >= seconds:
-                raise SilenceError(str(error)) from error
-            raise
-
-    return told
-
-
-def with_repetition(send: Send) -> Send:
-    """Send again at once what the table says so of; then the answer stands."""
-
-    def repeated(request: Request) -> Response:
-        for _ in range(1 + _AT_ONCE):
-            response = send(request)
-            if response.ok or meaning_of(response).step is not Step.AT_ONCE:
-                return response
-        raise failure(response, request.operation)
-
-    return repeated
-
-
-def without_patience(send: Send) -> Send:
-    """Give a slow question back to whoever has a smaller one."""
-
-    def impatient(request: Request) -> Response:
-        try:
-            response = send(request)
-        except SilenceError as error:
-            raise TooSlowError(str(error)) from error
-        if not response.ok and meaning_of(response).step is Step.SHRINK:
-            raise TooSlowError(said(response, request.operation))
-        return response
-
-    return impatient

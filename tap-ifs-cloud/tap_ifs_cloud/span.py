@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tap_ifs_cloud.parts import Part
-    from tap_ifs_cloud.reading import Destination
+    from tap_ifs_cloud.surroundings import Destination
 
 _VERSION = "version"
 """Where the bookmark of a stream keeps the version of a full reading that has not come to its end in all companies."""

@@ -12,11 +12,11 @@ replication, where nothing is remembered, rows of earlier stages have no ``_ifs_
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tap_ifs_cloud.asking import short_name
 from tap_ifs_cloud.odata import fixed, parse_instant
 from tap_ifs_cloud.reading import HAD_ROWS, Reading
 from tap_ifs_cloud.rows import RowReader
@@ -133,8 +133,7 @@ class StagedReading(Reading):
 
     def question(self, *facts: Any) -> str:
         """A short name of what is asked of the stages together."""
-        together = " ".join(stage.question(stage.stage, *facts) for stage in self._stages)
-        return hashlib.blake2b(together.encode(), digest_size=8).hexdigest()
+        return short_name(" ".join(stage.question(stage.stage, *facts) for stage in self._stages))
 
     def records(self) -> RowReader:
         """Turns rows into records."""

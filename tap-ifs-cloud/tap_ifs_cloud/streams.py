@@ -15,12 +15,13 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from tap_ifs_cloud.full import all_records
 from tap_ifs_cloud.key_store import KeyStoreError
 from tap_ifs_cloud.parts import Part, Share, parts_of
-from tap_ifs_cloud.reading import DELIVERED, HAD_ROWS, Reading, Surroundings
+from tap_ifs_cloud.reading import DELIVERED, HAD_ROWS, Reading
 from tap_ifs_cloud.row_version import goes_on as versions_go_on
 from tap_ifs_cloud.row_version import versioned_records
 from tap_ifs_cloud.schema import DELETED_AT, catalog_schema
 from tap_ifs_cloud.span import Span
 from tap_ifs_cloud.stages import StagedReading
+from tap_ifs_cloud.surroundings import Surroundings
 from tap_ifs_cloud.timestamp import changed_records
 from tap_ifs_cloud.timestamp import goes_on as changes_go_on
 from tap_ifs_cloud.turns import Turns
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
     from tap_ifs_cloud.allowed_companies import AllowedCompanies
     from tap_ifs_cloud.client import IfsCloud
-    from tap_ifs_cloud.reading import Destination
     from tap_ifs_cloud.source import Replication, Source
+    from tap_ifs_cloud.surroundings import Destination
 
 
 class EntityStream(Stream):

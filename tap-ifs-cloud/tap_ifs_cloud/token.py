@@ -42,11 +42,13 @@ def keycloak_token_url(base_url: str, realm: str) -> str:
 def token_fetcher(client: Client, send: Send) -> Callable[[], Token]:
     """A function that asks for a token.
 
-    It raises `ConfigError` where the client, its secret or the realm is wrong, `AuthError` where the answer is no token, and
-    `UnavailableError` where the service can't say.
+    It raises `ConfigError` where the client, its secret or the realm is wrong, `AuthError` where the answer is no token or the
+    client is refused that had got one before, and `UnavailableError` where the service can't say.
     """
+    was_accepted = False
 
     def fetch() -> Token:
+        nonlocal was_accepted
         form = {
             "grant_type": "client_credentials",
             "client_id": client.client_id,
@@ -65,15 +67,19 @@ def token_fetcher(client: Client, send: Send) -> Callable[[], Token]:
             )
         )
         if not response.ok:
-            raise _refusal(response, client)
+            refusal = _refusal(response, client)
+            is_new = was_accepted and isinstance(refusal, ConfigError)  # rows may have been sent since
+            raise AuthError(str(refusal)) if is_new else refusal
         try:
             answer = msgspec.json.decode(response.body)
-            return Token(str(answer["access_token"]), max(_SHORTEST_LIFETIME, float(answer.get("expires_in", 60))))
+            token = Token(str(answer["access_token"]), max(_SHORTEST_LIFETIME, float(answer.get("expires_in", 60))))
         except (msgspec.DecodeError, KeyError, TypeError, AttributeError, ValueError):
             raise AuthError(
                 f"Sign-in to IFS Cloud: {client.token_url} answered {response.status} without an access token. "
                 f"Check base_url and realm, or token_url."
             ) from None
+        was_accepted = True
+        return token
 
     return fetch
 

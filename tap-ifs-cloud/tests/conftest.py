@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-import logging
 import random
 import shutil
 import sqlite3
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
@@ -32,6 +29,7 @@ from ifs_bi_sandbox.ifs.provider import Provider
 from ifs_bi_sandbox.ifs.store import Store
 from ifs_bi_sandbox.ifs.writer import Writer
 from ifs_bi_sandbox.world import Switches, World
+from pipeline.killable import Arrivals, Runs
 from tap_ifs_cloud.client import Page
 from tap_ifs_cloud.entities import Entity
 from tap_ifs_cloud.full import all_records
@@ -40,11 +38,12 @@ from tap_ifs_cloud.in_flight import InFlight
 from tap_ifs_cloud.metadata import parse
 from tap_ifs_cloud.odata import follow
 from tap_ifs_cloud.outcomes import RefusedError
-from tap_ifs_cloud.reading import Reading, Surroundings
+from tap_ifs_cloud.reading import Reading
 from tap_ifs_cloud.row_version import versioned_records
 from tap_ifs_cloud.schema import DELETED_AT
 from tap_ifs_cloud.source import Source
 from tap_ifs_cloud.state_filter import StateFilter
+from tap_ifs_cloud.surroundings import Surroundings
 from tap_ifs_cloud.timestamp import changed_records
 from tap_ifs_cloud.turns import Turns
 
@@ -86,10 +85,6 @@ SETTINGS = {
 }
 
 Key = tuple[str, int]
-
-
-class KilledError(BaseException):
-    """The process is gone."""
 
 
 @dataclass
@@ -196,29 +191,15 @@ class Tenant:
         return {(company, number): text for company, number, text in found}
 
 
-@dataclass
-class Destination:
+class Destination(Arrivals):
     """What arrives, applied in order."""
 
-    rows: dict[Key, tuple[str, int]] = field(default_factory=dict)  # text and version
-    version: int = 0
-    versions: int = 0
-    kinds: Counter[str] = field(default_factory=Counter)
-    """How many messages of each kind came in the last run."""
-    left: int | None = None
-    """Messages until the process is killed."""
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[Key, tuple[str, int]] = {}  # text and version
 
-    def begin_version(self, version: int | None = None) -> int:
-        self.versions += 1
-        self.version = version or self.versions
-        return self.version
-
-    def complete_version(self, count: int, _before: int) -> bool:
-        if count:
-            self.rows = {key: row for key, row in self.rows.items() if row[1] >= self.version}
-            self.arrived("activated")
-        self.version = 0
-        return count > 0
+    def drop_older(self) -> None:
+        self.rows = {key: row for key, row in self.rows.items() if row[1] >= self.version}
 
     def take(self, record: dict[str, Any]) -> None:
         key = (record["Company"], record["No"])
@@ -229,13 +210,6 @@ class Destination:
         else:
             self.rows[key] = (record["Text"], self.version)
             self.arrived("row")
-
-    def arrived(self, kind: str) -> None:
-        self.kinds[kind] += 1
-        if self.left is not None:
-            self.left -= 1
-            if self.left <= 0:
-                raise KilledError
 
     def texts(self) -> dict[Key, str]:
         return {key: text for key, (text, _) in self.rows.items()}
@@ -273,24 +247,16 @@ class EarlyTurns(Turns):
         yield
 
 
-class Rig:
+class Rig(Runs):
     """A tenant, a destination, and runs of the tap between them."""
 
     def __init__(self, folder: Path, **entity: Any) -> None:
         self.tenant = Tenant(folder)
-        self.destination = Destination()
+        super().__init__(Destination())
         self.store = folder / "delivered" / "keys.db"
         self.settings = dict(SETTINGS)
         self.turns: Callable[[], Turns] = Turns
-        self.states: list[dict[str, Any]] = [{}]
-        self.said: list[str] = []
         self.entity = Entity("rows", "RowHandling", "RowSet", company="Company", **entity)
-        self._log = logging.getLogger(f"rig.{id(self)}")
-        self._log.setLevel(logging.INFO)
-        self._log.propagate = False
-        handler = logging.Handler()
-        handler.emit = lambda record: self.said.append(record.getMessage())
-        self._log.addHandler(handler)
         document = parse(self.tenant.answer("RowHandling.svc/$metadata"), "$metadata")
         self.properties, self.enums = document.entity_sets["RowSet"].properties, document.enums
 
@@ -347,27 +313,10 @@ class Rig:
             return changed_records(reading, source.modified)
         return versioned_records(reading) if source.replication == "row_version" else all_records(reading)
 
-    def run(self, state: dict[str, Any] | None = None, *, kill_after: int | None = None) -> dict[str, Any]:
-        """One run from a state, the last one if none is given; the states that it leaves are kept, the last one returned."""
-        kept = copy.deepcopy(self.states[-1] if state is None else state)
-        self.destination.kinds.clear()
-        self.destination.left = kill_after
-        self.destination.version = 0
-        self.said.clear()
+    def records_from(self, state: dict[str, Any]):
         self.tenant.requests.clear()
         self.tenant.full_rows = 0
-        with suppress(KilledError), closing(self.records(self.reading(kept))) as records:
-            for record in records:
-                self.destination.take(record)
-                self.states.append(copy.deepcopy(kept))  # the SDK may send a STATE after any record
-            self.states.append(copy.deepcopy(kept))
-        self.destination.left = None
-        return self.states[-1]
-
-    @property
-    def moved(self) -> dict[str, int]:
-        """What the last run sent, by kind."""
-        return dict(self.destination.kinds)
+        return self.records(self.reading(state))
 
     def is_equal(self) -> bool:
         return self.destination.texts() == self.tenant.rows()

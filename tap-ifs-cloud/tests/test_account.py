@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,33 +14,15 @@ from ifs_bi_core.ledger import history
 from ifs_bi_core.ledger.runs import Ledger
 from ifs_bi_sandbox.faults import preset
 from ifs_bi_sandbox.servers import Sandbox
+from pipeline.pulling import Pulling
 
-COMMAND = Path(sys.executable).with_name("tap-ifs-cloud")
 
-
-class Pulling:
+class Kept(Pulling):
     """A tap over one stream in pages of two rows, and the ledger that it leaves."""
 
     def __init__(self, box: Sandbox, folder: Path) -> None:
-        self.box = box
-        self.folder = folder
         self.state_dir = folder / "state"
-        env = box.environment()
-        self.settings: dict[str, Any] = {
-            "base_url": env["IFS_BASE_URL"],
-            "realm": env["IFS_REALM"],
-            "client_id": env["IFS_CLIENT_ID"],
-            "client_secret": env["IFS_CLIENT_SECRET"],
-            "streams": ["sites"],
-            "page_size": 2,
-            "state_dir": str(self.state_dir),
-        }
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        config = self.folder / "config.json"
-        config.write_text(json.dumps(self.settings))
-        command = [COMMAND, "--config", config, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, cwd=self.folder, timeout=120, check=False)
+        super().__init__(box, folder, streams=["sites"], page_size=2, state_dir=str(self.state_dir))
 
     def view(self) -> history.RunView:
         """What the ledger says of the one run."""
@@ -59,7 +39,7 @@ class Pulling:
 @pytest.fixture
 def pulling(tmp_path):
     with Sandbox(scale=300) as box:
-        yield Pulling(box, tmp_path)
+        yield Kept(box, tmp_path)
 
 
 def records(ran) -> list[dict[str, Any]]:

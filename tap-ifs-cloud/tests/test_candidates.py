@@ -6,9 +6,11 @@ import pytest
 from ifs_bi_core.errors import ConfigError
 from ifs_bi_core.singer.progress import Progress
 from ifs_bi_sandbox.servers import Sandbox
+from pipeline.pulling import access
 from tap_ifs_cloud.candidates import _SEARCH, CANDIDATES, candidates, how_to_find
 from tap_ifs_cloud.entities import BUILT_IN, catalogue
-from tap_ifs_cloud.reading import Reading, Surroundings
+from tap_ifs_cloud.reading import Reading
+from tap_ifs_cloud.surroundings import Surroundings
 from tap_ifs_cloud.tap import TapIfsCloud
 
 
@@ -23,12 +25,8 @@ def discover(box, tmp_path):
     """The sources of a tap's streams, by name."""
 
     def sources(**settings):
-        env = box.environment()
         config = {
-            "base_url": env["IFS_BASE_URL"],
-            "realm": env["IFS_REALM"],
-            "client_id": env["IFS_CLIENT_ID"],
-            "client_secret": env["IFS_CLIENT_SECRET"],
+            **access(box),
             "state_dir": str(tmp_path),
             **settings,
         }

@@ -12,6 +12,7 @@ from ifs_bi_core.errors import ConfigError, ContractBrokenError
 from ifs_bi_sandbox.data.projections import TENANT
 from ifs_bi_sandbox.faults import Fault
 from ifs_bi_sandbox.servers import Sandbox
+from pipeline.pulling import access
 from tap_ifs_cloud.catalogue_command import entities, projections
 from tap_ifs_cloud.projections import Listed, matching, near, one_line, projections_text
 from tap_ifs_cloud.tap import TapIfsCloud
@@ -37,12 +38,8 @@ def box(running):
 
 @pytest.fixture
 def settings(box, tmp_path):
-    env = box.environment()
     return {
-        "base_url": env["IFS_BASE_URL"],
-        "realm": env["IFS_REALM"],
-        "client_id": env["IFS_CLIENT_ID"],
-        "client_secret": env["IFS_CLIENT_SECRET"],
+        **access(box),
         "state_dir": str(tmp_path / "state"),
         "retry_limit_seconds": 0,
     }

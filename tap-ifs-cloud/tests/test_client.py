@@ -21,11 +21,12 @@ from ifs_bi_sandbox.servers import Sandbox
 from starlette.applications import Starlette
 from starlette.responses import Response as Answer
 from starlette.routing import Route
-from tap_ifs_cloud.client import IfsCloud, SilenceError, longest_query, told_by_time
+from tap_ifs_cloud.client import IfsCloud
 from tap_ifs_cloud.metadata import Property
 from tap_ifs_cloud.odata import collection_url, service_url
 from tap_ifs_cloud.outcomes import RefusedError, TooSlowError
 from tap_ifs_cloud.paging import Walk
+from tap_ifs_cloud.patience import SilenceError, longest_query, told_by_time
 from tap_ifs_cloud.token import Client, keycloak_token_url
 
 KEY = tuple(Property(name, "Edm.String") for name in ("OrderNo", "LineNo", "ReleaseNo"))

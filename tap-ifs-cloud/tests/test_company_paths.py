@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -20,13 +18,13 @@ from ifs_bi_sandbox.data.projections import projection
 from ifs_bi_sandbox.ifs.layout import layouts
 from ifs_bi_sandbox.ifs.metadata import metadata_document
 from ifs_bi_sandbox.servers import Sandbox
+from pipeline.pulling import Pulling
 from tap_ifs_cloud.entities import Entity
 from tap_ifs_cloud.metadata import EntityType, Metadata, Property, parse
 from tap_ifs_cloud.odata import collection_url, follow
 from tap_ifs_cloud.offer import company_collections, entity_item, offers, stream_names
 from tap_ifs_cloud.paths import parent_key, rows_of
 
-COMMAND = Path(sys.executable).with_name("tap-ifs-cloud")
 COMPANY = Property("Company", "Edm.String")
 SERVICE = "https://ifs/main/ifsapplications/projection/v1/CodePartValuesHandling.svc"
 
@@ -81,41 +79,17 @@ def test_a_collection_whose_rows_can_not_be_told_apart_by_company_is_refused(pat
         parent_key(TENANT, Entity("values", "X", path, company=company), VALUE.key)
 
 
-class Pulling:
-    """The command against the sandbox, run after run."""
+class Values(Pulling):
+    """The values of one code part, which lie behind each company."""
 
     def __init__(self, box: Sandbox, folder: Path) -> None:
-        env = box.environment()
-        self.box = box
-        self.folder = folder
-        self.state: dict[str, Any] = {}
-        self.settings: dict[str, Any] = {
-            "base_url": env["IFS_BASE_URL"],
-            "realm": env["IFS_REALM"],
-            "client_id": env["IFS_CLIENT_ID"],
-            "client_secret": env["IFS_CLIENT_SECRET"],
-            "page_size": 3,
-            "streams": ["cost_centres"],
-            "entities": [
-                {
-                    "name": "cost_centres",
-                    "projection": "CodePartValuesHandling",
-                    "entity_set": "CompanyFinanceSet/CodeBArray",
-                    "company": "Company",
-                }
-            ],
+        entity = {
+            "name": "cost_centres",
+            "projection": "CodePartValuesHandling",
+            "entity_set": "CompanyFinanceSet/CodeBArray",
+            "company": "Company",
         }
-
-    def pull(self) -> tuple[list[dict[str, Any]], str]:
-        """The messages of a run that ends well, and what it said."""
-        for name, content in (("config", self.settings), ("state", self.state)):
-            (self.folder / f"{name}.json").write_text(json.dumps(content))
-        command = [COMMAND, "--config", "config.json", "--state", "state.json"]
-        ran = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, timeout=120, check=False)
-        assert ran.returncode == 0, ran.stderr
-        messages = [json.loads(line) for line in ran.stdout.splitlines()]
-        self.state = [message["value"] for message in messages if message["type"] == "STATE"][-1]
-        return messages, ran.stderr
+        super().__init__(box, folder, page_size=3, streams=["cost_centres"], entities=[entity])
 
     def values(self) -> set[tuple[str, str]]:
         with closing(sqlite3.connect(self.box.world.database)) as connection:
@@ -136,7 +110,7 @@ class Pulling:
 @pytest.fixture
 def pulling(tmp_path):
     with Sandbox(scale=300, seed=5) as box:
-        yield Pulling(box, tmp_path)
+        yield Values(box, tmp_path)
 
 
 def keys(messages: list[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -148,7 +122,7 @@ def keys(messages: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 def test_each_company_is_read_behind_its_own_path_without_the_setting(pulling):
-    messages, _ = pulling.pull()
+    messages = pulling.pull()
     assert set(keys(messages)) == pulling.values()
     companies = sorted({company for company, _ in pulling.values()})
     parts = pulling.state["bookmarks"]["cost_centres"]["partitions"]
@@ -180,7 +154,7 @@ def test_changes_are_found_by_scans_and_fetched_by_keys_at_the_same_path(pulling
         },
     )
     pulling.box.world.requests.clear()
-    messages, _ = pulling.pull()
+    messages = pulling.pull()
     told = {
         (m["record"]["Company"], m["record"]["CodePartValue"]): m["record"] for m in messages if m["type"] == "RECORD"
     }
@@ -192,7 +166,7 @@ def test_changes_are_found_by_scans_and_fetched_by_keys_at_the_same_path(pulling
 def test_links_are_followed_behind_the_company(pulling):
     pulling.box.world.switches.update({"paging": "next_relative", "page_cap": 2})
     pulling.settings["paging"] = "skip"
-    messages, _ = pulling.pull()
+    messages = pulling.pull()
     assert set(keys(messages)) == pulling.values()
     assert len(keys(messages)) == len(pulling.values())
 
@@ -208,7 +182,7 @@ def test_a_company_of_any_letters_is_read(pulling):
             source = f'SELECT {chosen} FROM {table} WHERE {where} AND "Company" = (SELECT min("Company") FROM company)'
             connection.execute(f"INSERT INTO {table} ({names}) {source}", (odd,))
     pulling.settings["companies"] = [odd]
-    messages, _ = pulling.pull()
+    messages = pulling.pull()
     assert keys(messages)
     assert set(keys(messages)) == {value for value in pulling.values() if value[0] == odd}
 
@@ -218,16 +192,16 @@ def test_every_built_in_stream_brings_the_same_rows_by_company_as_at_once(pullin
     pulling.settings["page_size"] = 500
     with closing(sqlite3.connect(pulling.box.world.database)) as connection:
         companies = sorted(name for (name,) in connection.execute('SELECT "Company" FROM company'))
-    at_once, _ = pulling.pull()
+    at_once = pulling.pull()
     pulling.state = {}
     pulling.settings |= {"companies": companies, "state_dir": str(tmp_path / "another")}
-    by_company, _ = pulling.pull()
+    by_company = pulling.pull()
     assert sent(by_company) == sent(at_once)
     assert len(by_company) > len(at_once)  # a STATE for each company
     bookmarks = pulling.state["bookmarks"]
     assert len(bookmarks["journal_entries"]["partitions"]) == len(companies)
     assert "partitions" not in bookmarks["suppliers"]
-    again, _ = pulling.pull()
+    again = pulling.pull()
     assert {m["stream"] for m in again if m["type"] in {"RECORD", "ACTIVATE_VERSION"}} == {"currencies"}
 
 
@@ -242,7 +216,7 @@ def sent(messages: list[dict[str, Any]]) -> Counter[str]:
 def test_the_setting_says_which_companies_are_read(pulling):
     company = min(company for company, _ in pulling.values())
     pulling.settings["companies"] = [company]
-    messages, _ = pulling.pull()
+    messages = pulling.pull()
     assert set(keys(messages)) == {value for value in pulling.values() if value[0] == company}
     assert "CompanyFinanceSet" not in pulling.asked()
 

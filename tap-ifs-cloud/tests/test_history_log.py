@@ -1,11 +1,7 @@
 """Deletes come out of the history log where it is kept, and nothing is taken for gone on its word alone."""
 
-import json
-import subprocess
-import sys
 from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,12 +11,12 @@ from ifs_bi_core.errors import ContractBrokenError
 from ifs_bi_sandbox.data.desk import Desk
 from ifs_bi_sandbox.data.tables import connect, transaction
 from ifs_bi_sandbox.servers import Sandbox
+from pipeline.pulling import Pulling
 from tap_ifs_cloud.history_log import LogSource, key_values
 from tap_ifs_cloud.metadata import Property
 from tap_ifs_cloud.reading import DELIVERED
 from tap_ifs_cloud.source import Source
 
-COMMAND = Path(sys.executable).with_name("tap-ifs-cloud")
 ALL = [("10", number) for number in range(20)]
 KEY = (Property("OrderNo", "Edm.String"), Property("LineItemNo", "Edm.Decimal"))
 
@@ -258,26 +254,12 @@ def test_the_command_reads_deletes_from_the_log_of_the_tenant_or_says_why_not(tm
     with Sandbox(scale=300) as box:
         box.world.switches.logged_units = ["PurchaseOrder"]
         box.world.switches.missing_projections = [] if has_log else ["HistoryLogHandling"]
-        env = box.environment()
-        settings = {
-            "base_url": env["IFS_BASE_URL"],
-            "realm": env["IFS_REALM"],
-            "client_id": env["IFS_CLIENT_ID"],
-            "client_secret": env["IFS_CLIENT_SECRET"],
-            "streams": ["purchase_orders", "suppliers"],
-            "delete_detection": "history_log",
-        }
-        (tmp_path / "config.json").write_text(json.dumps(settings))
-        state, gone = {}, [deleted_order(box)]
+        pulling = Pulling(box, tmp_path, streams=["purchase_orders", "suppliers"], delete_detection="history_log")
+        gone = [deleted_order(box)]
         for _ in range(2):
-            (tmp_path / "state.json").write_text(json.dumps(state))
-            command = [COMMAND, "--config", "config.json", "--state", "state.json"]
-            ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
-            assert ran.returncode == 0, ran.stderr
-            messages = [json.loads(line) for line in ran.stdout.splitlines()]
-            state = [message["value"] for message in messages if message["type"] == "STATE"][-1]
+            messages = pulling.pull()
             gone.append(deleted_order(box))
-    assert ("Deletes can't be read from the history log" in ran.stderr) is not has_log
+    assert ("Deletes can't be read from the history log" in pulling.said) is not has_log
     told = [m["record"]["OrderNo"] for m in messages if (m.get("record") or {}).get("_sdc_deleted_at")]
     assert told == ([gone[1]] if has_log else [])
 

@@ -3,48 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ifs_bi_sandbox.data import changes
 from ifs_bi_sandbox.data.changes import a_day_of_business
 from ifs_bi_sandbox.servers import Sandbox
-
-COMMAND = Path(sys.executable).with_name("tap-ifs-cloud")
-
-
-class Pulling:
-    """A tap, its configuration and its last state."""
-
-    def __init__(self, box: Sandbox, folder: Path) -> None:
-        self.box = box
-        self.folder = folder
-        env = box.environment()
-        self.settings: dict[str, Any] = {
-            "base_url": env["IFS_BASE_URL"],
-            "realm": env["IFS_REALM"],
-            "client_id": env["IFS_CLIENT_ID"],
-            "client_secret": env["IFS_CLIENT_SECRET"],
-        }
-        self.state: dict[str, Any] = {}
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        for name, content in (("config", self.settings), ("state", self.state)):
-            (self.folder / f"{name}.json").write_text(json.dumps(content))
-        state = () if "--discover" in arguments else ("--state", "state.json")
-        command = [COMMAND, "--config", "config.json", *state, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, cwd=self.folder, timeout=120, check=False)
-
-    def pull(self, *arguments: str) -> list[dict[str, Any]]:
-        """The messages of a run that ends well; its state is kept."""
-        ran = self.run(*arguments)
-        assert ran.returncode == 0, ran.stderr
-        messages = [json.loads(line) for line in ran.stdout.splitlines()]
-        self.state = [message["value"] for message in messages if message["type"] == "STATE"][-1]
-        return messages
+from pipeline.pulling import Pulling
 
 
 def records(messages: list[dict[str, Any]], stream: str) -> list[dict[str, Any]]:

@@ -1,12 +1,9 @@
 """Rows that move from one set to another, at any moment: each is shown in one of its stages, and at the end where it is."""
 
-import copy
 import itertools
-import logging
 import shutil
 import sqlite3
 import tempfile
-from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,16 +25,17 @@ from ifs_bi_sandbox.ifs.provider import Provider
 from ifs_bi_sandbox.ifs.store import Store
 from ifs_bi_sandbox.ifs.writer import Writer
 from ifs_bi_sandbox.world import Switches, World
+from pipeline.killable import Arrivals, Runs
 from tap_ifs_cloud.client import Page
 from tap_ifs_cloud.entities import catalogue
 from tap_ifs_cloud.full import all_records
 from tap_ifs_cloud.joined import Joining
 from tap_ifs_cloud.metadata_cache import MetadataCache
 from tap_ifs_cloud.outcomes import RefusedError
-from tap_ifs_cloud.reading import Surroundings
 from tap_ifs_cloud.row_version import versioned_records
 from tap_ifs_cloud.schema import DELETED_AT, ROW_VERSION
 from tap_ifs_cloud.stages import StagedReading
+from tap_ifs_cloud.surroundings import Surroundings
 
 HOST = "https://ifs.invalid"
 KEY = ("Company", "No")
@@ -82,10 +80,6 @@ SETTINGS = {
     "delete_guard_percent": 100,
 }
 START = datetime(2026, 11, 22, 9, 0, 0, tzinfo=UTC)
-
-
-class KilledError(BaseException):
-    """The process is gone."""
 
 
 @dataclass
@@ -204,33 +198,22 @@ class Tenant:
         return {(company, number) for _, company, number in self.rows()}
 
 
-class Destination:
+class Destination(Arrivals):
     """What arrives, applied in order as a target does it: a row with an older version never replaces a newer one."""
 
     def __init__(self, tenant: Tenant) -> None:
+        super().__init__()
         self._tenant = tenant
         self.rows: dict[tuple[str, int], tuple[dict[str, Any], int]] = {}
-        self.version = self.versions = 0
-        self.kinds: Counter[str] = Counter()
-        self.left: int | None = None
 
-    def begin_version(self, version: int | None = None) -> int:
-        self.versions += 1
-        self.version = version or self.versions
-        return self.version
-
-    def complete_version(self, count: int, _before: int) -> bool:
-        if count:
-            self._drop({key for key, (_, version) in self.rows.items() if version < self.version})
-            self._count("activated")
-        self.version = 0
-        return count > 0
+    def drop_older(self) -> None:
+        self._drop({key for key, (_, version) in self.rows.items() if version < self.version})
 
     def take(self, record: dict[str, Any]) -> None:
         key = (record["Company"], record["No"])
         if record.get(DELETED_AT):
             self._drop({key})
-            self._count("gone")
+            self.arrived("gone")
             return
         kept, _ = self.rows.get(key, ({}, 0))
         versions = kept.get(ROW_VERSION), record.get(ROW_VERSION)
@@ -238,41 +221,26 @@ class Destination:
             self.rows[key] = (record, self.version)
         else:
             self.rows[key] = (kept, self.version)
-        self._count(record["stage"])
+        self.arrived(record["stage"])
 
     def _drop(self, keys: set[tuple[str, int]]) -> None:
         assert not keys & self._tenant.keys(), "a row of the source is shown nowhere"
         for key in keys:
             self.rows.pop(key, None)
 
-    def _count(self, kind: str) -> None:
-        self.kinds[kind] += 1
-        if self.left is not None:
-            self.left -= 1
-            if self.left <= 0:
-                raise KilledError
-
     def shown(self) -> dict[tuple[str, str, int], str]:
         return {(row["stage"], *key): row["Text"] for key, (row, _) in self.rows.items()}
 
 
-class Journal:
+class Journal(Runs):
     """The tenant, a destination, and runs of the stream between them."""
 
     def __init__(self, folder: Path, **entity: Any) -> None:
         self.folder = folder
         self.tenant = Tenant(folder)
-        self.destination = Destination(self.tenant)
+        super().__init__(Destination(self.tenant))
         self.settings = {**SETTINGS, "state_dir": str(folder)}
         self.entity = entity
-        self.states: list[dict[str, Any]] = [{}]
-        self.said: list[str] = []
-        self._log = logging.getLogger(f"journal.{id(self)}")
-        self._log.setLevel(logging.INFO)
-        self._log.propagate = False
-        handler = logging.Handler()
-        handler.emit = lambda record: self.said.append(record.getMessage())
-        self._log.addHandler(handler)
 
     def close(self) -> None:
         shutil.rmtree(self.folder)
@@ -282,11 +250,7 @@ class Journal:
         joining = Joining(self.settings, self.tenant, MetadataCache(self.folder), known, self._log)
         return joining.source(known["journal_entries"], is_asked_for=True)
 
-    def run(self, state: dict[str, Any] | None = None, *, kill_after: int | None = None) -> dict[str, Any]:
-        kept = copy.deepcopy(self.states[-1] if state is None else state)
-        self.destination.kinds.clear()
-        self.destination.left, self.destination.version = kill_after, 0
-        self.said.clear()
+    def records_from(self, state: dict[str, Any]):
         self.tenant.asked.clear()
         source = self.source()
         now = lambda: START + timedelta(hours=1, seconds=self.tenant.seconds)  # noqa: E731
@@ -295,23 +259,16 @@ class Journal:
             self.settings,
             self.tenant,
             destination=self.destination,
-            state=kept,
+            state=state,
             surroundings=Surroundings(
                 self._log, Progress("journal", log=lambda *_, **__: None), None, self.folder / "keys" / "keys.db", now
             ),
         )
         way = versioned_records if source.replication == "row_version" else all_records
-        with suppress(KilledError), closing(way(reading)) as records:
+        with closing(way(reading)) as records:
             for record in records:
                 assert record["Company"]
-                self.destination.take(record)
-                self.states.append(copy.deepcopy(kept))
-            self.states.append(copy.deepcopy(kept))
-        return self.states[-1]
-
-    @property
-    def moved(self) -> dict[str, int]:
-        return dict(self.destination.kinds)
+                yield record
 
     def is_equal(self) -> bool:
         return self.destination.shown() == self.tenant.rows()

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ifs_bi_core.errors import ContractBrokenError, UnavailableError
 from ifs_bi_sandbox.servers import Sandbox
+from pipeline.pulling import access
 from tap_ifs_cloud.connection import connected, metadata_of, service_of
 from tap_ifs_cloud.entities import Entity
 from tap_ifs_cloud.metadata_cache import MAX_AGE_SECONDS, Document, MetadataCache, names_of
@@ -229,12 +230,8 @@ def test_no_temporary_file_is_left_behind(runs):
 
 def test_ifs_cloud_says_that_its_document_is_unchanged_without_sending_it(tmp_path):
     with Sandbox(scale=300) as box:
-        env = box.environment()
         config = {
-            "base_url": env["IFS_BASE_URL"],
-            "realm": env["IFS_REALM"],
-            "client_id": env["IFS_CLIENT_ID"],
-            "client_secret": env["IFS_CLIENT_SECRET"],
+            **access(box),
             "requests_per_minute": 1000,
             "request_timeout_seconds": 60,
             "retry_limit_seconds": 0,

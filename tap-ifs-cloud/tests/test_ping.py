@@ -11,6 +11,7 @@ from ifs_bi_core.ping import Status, ping
 from ifs_bi_core.singer.configuration import settings_of
 from ifs_bi_sandbox.faults import Fault
 from ifs_bi_sandbox.servers import Sandbox
+from pipeline.pulling import access
 from tap_ifs_cloud.page_limits import PageLimits
 from tap_ifs_cloud.ping import checks
 from tap_ifs_cloud.tap import TapIfsCloud
@@ -36,12 +37,8 @@ def box(running):
 @pytest.fixture
 def pinged(box, tmp_path):
     """The checks by name, with changed settings."""
-    env = box.environment()
     given = {
-        "base_url": env["IFS_BASE_URL"],
-        "realm": env["IFS_REALM"],
-        "client_id": env["IFS_CLIENT_ID"],
-        "client_secret": env["IFS_CLIENT_SECRET"],
+        **access(box),
         "state_dir": str(tmp_path / "state"),
     }
 

@@ -5,6 +5,7 @@ import contextlib
 import tempfile
 
 from ifs_bi_sandbox.servers import Sandbox
+from pipeline.pulling import access
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 from tap_ifs_cloud.tap import TapIfsCloud
 
@@ -12,16 +13,12 @@ from tap_ifs_cloud.tap import TapIfsCloud
 _stack = contextlib.ExitStack()
 atexit.register(_stack.close)
 _box = _stack.enter_context(Sandbox(scale=300))
-_env = _box.environment()
 _folder = _stack.enter_context(tempfile.TemporaryDirectory())
 
 TestTapIfsCloud = get_tap_test_class(
     TapIfsCloud,
     config={
-        "base_url": _env["IFS_BASE_URL"],
-        "realm": _env["IFS_REALM"],
-        "client_id": _env["IFS_CLIENT_ID"],
-        "client_secret": _env["IFS_CLIENT_SECRET"],
+        **access(_box),
         "state_dir": _folder,
     },
     suite_config=SuiteConfig(max_records_limit=50),

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 from ifs_bi_core.errors import ConfigError, ContractBrokenError, OutcomeUnknownError
 
-from target_powerbi.kept import Status
 from target_powerbi.limits import LIMITS
-from target_powerbi.tables import difference, difference_table
+from target_powerbi.relationships import relationships_of
+from target_powerbi.schema_check import SchemaCheck
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from target_powerbi.api import Dataset, PowerBI
-    from target_powerbi.kept import Kept, KeptTable
+    from target_powerbi.kept import Kept
     from target_powerbi.settings import Settings
     from target_powerbi.tables import Table
 
@@ -59,6 +59,7 @@ class PushDataset:
         self._settings = settings
         self._api = api
         self._kept = kept
+        self._tables = SchemaCheck(settings, api, kept)
         self._names: frozenset[str] = frozenset()
         self._log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class PushDataset:
         untold = [kept.table for kept in self._kept.tables().values() if not kept.defined]
         self._require(untold)
         for table in untold:
-            self._tell(found.id, table)
+            self._tables.tell(found.id, table)
 
     def _look_up(self) -> Dataset | None:
         if self._settings.dataset_id:
@@ -117,35 +118,16 @@ class PushDataset:
                 self._settings.dataset,
             )
 
-    def check(self, table: Table) -> None:
-        """Make sure that rows of a table can go to Power BI as it is defined; tell Power BI of columns that are new.
+    def check(self, table: Table) -> Table:
+        """The table as rows can go to it: checked before the first one, and Power BI is told what is new about it.
 
         Raises:
             ConfigError: two streams have the same table.
-            ContractBrokenError: the dataset lacks the table, a column changed its type or is gone, or the table holds rows that
-                nothing is known of.
+            ContractBrokenError: the dataset lacks the table, or the table does not fit (`target_powerbi.schema_check`).
         """
-        tables = self._kept.tables()
-        other = next(
-            (stream for stream, kept in tables.items() if kept.table.name.casefold() == table.name.casefold()),
-            table.stream,
-        )
-        if other != table.stream:
-            raise ConfigError(
-                f"The streams {other} and {table.stream} would both go to table '{table.name}'. Give one of them another with "
-                f"tables.<stream>.table."
-            )
-        kept = tables.get(table.stream)
         if self.id is not None:
             self._require([table])
-        if kept is not None:
-            self._evolve(kept, table)
-        elif self.id is None:
-            self._kept.define(table, defined=False, status=Status.PENDING)
-        else:
-            status = self._status_of_unknown(self.id, table)
-            self._tell(self.id, table)
-            self._kept.define(table, defined=True, status=status)
+        return self._tables.agree(table, self.id)
 
     def _require(self, tables: Iterable[Table]) -> None:
         missing = [table for table in tables if table.name not in self._names]
@@ -157,70 +139,36 @@ class PushDataset:
                 f"(deselect it in the tap)."
             )
 
-    def _evolve(self, kept: KeptTable, table: Table) -> None:
-        now, name = kept.table, table.name
-        if now.name != name or now.keys != table.keys:
-            what = f"table '{now.name}'" if now.name != name else f"the key {', '.join(now.keys) or 'none'}"
-            to_be = f"table '{name}'" if now.name != name else f"the key {', '.join(table.keys) or 'none'}"
-            raise ContractBrokenError(
-                f"{table.stream}: its rows are kept under {what}, and now it has {to_be}. Set it back, or set another "
-                f"dataset_name and run once with a full refresh."
-            )
-        change = difference(now, table)
-        if change.broken:
-            raise ContractBrokenError(
-                f"{table.stream}: the SCHEMA no longer fits table '{name}' of dataset {self._settings.dataset}, and Power BI "
-                f"can't change or drop a column that holds rows:\n{difference_table(change.broken)}\n"
-                f"Set the type or name in tables.{table.stream}.columns so that it fits, or set another dataset_name and run "
-                f"once with a full refresh."
-            )
-        if change.added and not self._settings.manage_schema:
-            raise ContractBrokenError(
-                f"{table.stream}: table '{name}' has no column {', '.join(change.added)}, and manage_schema is off. Switch it "
-                f"on, or leave the columns out with tables.{table.stream}.columns.<property>.drop."
-            )
-        if self.id is not None and change.described:
-            self._tell(self.id, table)
-        if now != table:
-            self._kept.define(table, defined=kept.defined)
-
-    def _status_of_unknown(self, dataset_id: str, table: Table) -> Status:
-        """The status of a table that the dataset has and nothing is kept of: it has to be empty, or may be emptied."""
-        if self._settings.replace_unknown_rows:
-            return Status.PENDING
-        count = self._api.count_rows(dataset_id, table.name)
-        if count == 0:
-            return Status.CLEAN
-        holds = "may hold rows (Power BI does not tell how many)" if count is None else f"holds {count:,} rows"
-        raise ContractBrokenError(
-            f"{table.stream}: table '{table.name}' {holds} that this target has no record of in {self._kept.path}. If that file "
-            f"was lost, restore it: without it rows would be doubled. If the rows may go, run once with the tap's full "
-            f"refresh and replace_unknown_rows: true."
-        )
-
-    def _tell(self, dataset_id: str, table: Table) -> None:
-        if self._settings.manage_schema:
-            self._api.put_table(dataset_id, table.definition())
-            self._kept.define(table, defined=True)
-
     def create(self) -> str:
         """Make the dataset with all tables that are kept; its id.
 
         Raises:
-            ConfigError: there are more tables than a dataset may have.
+            ConfigError: there are more tables than a dataset may have, or a relationship of the settings can't be.
             OutcomeUnknownError: whether it was made is not known; the next start finds out.
         """
         name = self._settings.dataset_name or ""
-        tables = [kept.table for kept in self._kept.tables().values()]
+        tables = {stream: kept.table for stream, kept in self._kept.tables().items()}
         if len(tables) > LIMITS.tables_per_dataset:
             raise ConfigError(
                 f"{len(tables)} streams are {len(tables)} tables, and a push dataset has at most {LIMITS.tables_per_dataset}. "
                 f"Leave some out, or deliver them to another dataset_name."
             )
-        self._log.info("Making dataset '%s' with %d tables.", name, len(tables))
+        for stream, table in tables.items():  # now that all of them are known
+            tables[stream] = self._tables.described(table, tables)
+            if tables[stream] != table:
+                self._kept.define(tables[stream], defined=False)
+        relationships = relationships_of(tables, self._settings)
+        self._log.info(
+            "Making dataset '%s' with %d tables and %d relationships.", name, len(tables), len(relationships)
+        )
         self._kept.begin_creation()
         try:
-            made = self._api.create(name, [table.definition() for table in tables])
+            made = self._api.create(
+                name,
+                [table.definition() for table in tables.values()],
+                [relationship.definition(number) for number, relationship in enumerate(relationships, 1)],
+                retention=self._settings.retention_policy,
+            )
         except OutcomeUnknownError as error:
             found = named(self._api.datasets(), name)
             if found is None:

@@ -1,6 +1,6 @@
 """How rows get to Power BI such that its tables show the kept rows, whatever happens on the way.
 
-New rows are appended. What appending can't express (a changed row, one that is gone, a request whose outcome nobody knows)
+New rows are appended. What appending can't express (a changed row, one that is gone, a request of which nobody knows what became)
 makes a rewrite due: the table is emptied and filled from the kept rows, once, at the end of the run. What a run leaves due
 is done at the start of the next one, before a newer row of that table moves.
 """
@@ -8,27 +8,29 @@ is done at the start of the next one, before a newer row of that table moves.
 from __future__ import annotations
 
 import logging
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from ifs_bi_core.errors import IfsBiError, OutcomeUnknownError, RowRejectedError
 from ifs_bi_core.ledger.batches import follows
-from ifs_bi_core.singer.outgoing import BatchRefusedError
+from ifs_bi_core.singer.outgoing import BatchRefusedError, OutcomeAcceptedError
 
+from target_powerbi.bodies import parts
 from target_powerbi.changes import changes_of
 from target_powerbi.kept import Status
 from target_powerbi.outcomes import NOTHING_HAPPENED
-from target_powerbi.rows import bodies
+from target_powerbi.posting import Outcome
+from target_powerbi.rewriting import Rewriting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from target_powerbi.api import PowerBI
     from target_powerbi.changes import Row
     from target_powerbi.dataset import PushDataset
     from target_powerbi.kept import Kept
+    from target_powerbi.posting import Posting
+    from target_powerbi.rewriting import Refuse
 
-_REWRITES = 3  # tries of one rewrite, when a POST of it stays unanswered
+_RECOUNTS = 3  # rewrites of a run because requests landed late that were thought lost
 
 
 class Delivery:
@@ -36,18 +38,23 @@ class Delivery:
 
     Args:
         dataset: where to; while it is absent, rows are kept and nothing is sent.
-        api: its workspace.
+        posting: sends rows to it.
         kept: what its tables show.
         batch_size_rows: rows a request at most.
+        within_hour: whether a table that people look at is only rewritten where an hour is enough for it.
     """
 
-    def __init__(self, dataset: PushDataset, api: PowerBI, kept: Kept, *, batch_size_rows: int) -> None:
+    def __init__(
+        self, dataset: PushDataset, posting: Posting, kept: Kept, *, batch_size_rows: int, within_hour: bool = True
+    ) -> None:
         self._dataset = dataset
-        self._api = api
+        self._posting = posting
         self._kept = kept
         self._batch_size_rows = batch_size_rows
+        self._rewriting = Rewriting(posting, kept, batch_size_rows=batch_size_rows, within_hour=within_hour)
         self._activated: dict[str, int] = {}
         self._appended: dict[str, str] = {}
+        self._accepted: set[str] = set()
         self._log = logging.getLogger(__name__)
 
     def repair(self) -> None:
@@ -56,14 +63,22 @@ class Delivery:
         Rows without keys that came in a run whose state never left are taken out: this run brings them again.
         A table that resists stays due, nothing of it moves, and the end of the run tries again: what was in its way may
         be a row that this run brings anew.
+
+        Raises:
+            OutcomeUnknownError: nobody can tell whether rows of an earlier run arrived, and `on_unknown` is `stop`.
         """
+        if self._dataset.id is not None:
+            for stream in self._kept.tables():
+                self._posting.recover(stream)
+            for stream in self._posting.recount(again=False):
+                self._kept.mark(stream, Status.PENDING)
         self._kept.roll_back()
         if self._dataset.id is None:
             return
         for stream in self._due():
             self._log.info("%s: finishing what an earlier run left undone.", stream)
             try:
-                self._rewrite(self._dataset.id, stream)
+                self._rewriting.rewrite(stream)
             except (*NOTHING_HAPPENED, OutcomeUnknownError, RowRejectedError) as error:
                 self._log.warning("%s The table is tried again at the end of this run.", error)
 
@@ -80,6 +95,8 @@ class Delivery:
 
         Raises:
             BatchRefusedError: Power BI refused new rows for good; none of those it refused is kept.
+            OutcomeAcceptedError: nobody can tell whether some arrived, and `on_unknown` takes them for delivered.
+            IfsBiError: rows could not be delivered.
         """
         changes = changes_of(self._kept.find(stream, {key for key, _ in rows}), rows)
         if changes.outdated:
@@ -88,9 +105,10 @@ class Delivery:
             self._kept.write(stream, changes.confirmed)
         if changes.altered:
             self._kept.write(stream, changes.altered, status=Status.PENDING)
-        self._add(stream, changes.added)
+        accepted = self._add(stream, changes.added)
         if batch is not None:
             self._kept.took(stream, batch)
+        self.tell_accepted(stream, batch, accepted=accepted, outdated=changes.outdated)
         return changes.outdated
 
     def append(self, stream: str, rows: Iterable[Row], batch: str) -> None:
@@ -98,23 +116,31 @@ class Delivery:
 
         Raises:
             BatchRefusedError: Power BI refused rows for good; those before them were taken.
+            OutcomeAcceptedError: nobody can tell whether some arrived, and `on_unknown` takes them for delivered.
+            IfsBiError: rows could not be delivered.
         """
-        self._add(stream, dict(zip(self._kept.running_keys(stream), rows, strict=False)))
+        accepted = self._add(stream, dict(zip(self._kept.running_keys(stream), rows, strict=False)))
         self._appended[stream] = batch
+        self.tell_accepted(stream, batch, accepted=accepted)
 
     def held_of(self, stream: str, batch: str, rows: int) -> int | None:
-        """How many rows of an earlier run's batch the table shows: all or none; None as long as the table is not right."""
+        """How many rows of an earlier run's batch the table shows: all or none; None as long as nobody can tell."""
         taken = self._kept.batch(stream)
         if taken is None or not (taken == batch or follows(taken, batch)):
             return 0
-        return rows if self._kept.status(stream) is Status.CLEAN else None
+        if self._kept.status(stream) is not Status.CLEAN or self._posting.was_accepted(batch):
+            return None
+        return rows
 
     def activate(self, stream: str, version: int) -> None:
         """Note that rows which no refresh from this version on carried are gone; done at the end of the input."""
         self._activated[stream] = version
 
-    def finish(self) -> None:
+    def finish(self, refuse: Refuse | None = None) -> None:
         """Make every table show its kept rows; returns when Power BI has confirmed it.
+
+        Args:
+            refuse: what is done with a row that Power BI refuses in a rewrite; None: such a row ends the run.
 
         Raises:
             IfsBiError: of the first table that can't be made right; the others are.
@@ -124,18 +150,30 @@ class Delivery:
             if gone:
                 self._log.info("%s: %d rows are gone at the source.", stream, gone)
         self._activated.clear()
-        if due := self._due():
-            self._rewrite_all(self._dataset.id or self._dataset.create(), due)
+        if (due := self._due()) and self._dataset.id is None:
+            self._dataset.create()
+        for _ in range(_RECOUNTS):
+            self._rewriting.announce(due)
+            self._rewrite_all(due, refuse)
+            due = self._posting.recount(again=True) if self._dataset.id is not None else []
+            if not due:
+                return
+            for stream in due:
+                self._kept.mark(stream, Status.PENDING)
+        raise OutcomeUnknownError(
+            f"{', '.join(due)}: requests that were thought lost landed late after every rewrite. The next run begins with a "
+            f"rewrite."
+        )
 
     def settle(self) -> None:
         """Note that the state of the run leaves now: rows without keys are not taken back any more."""
         self._kept.confirm(self._appended)
 
-    def _rewrite_all(self, dataset_id: str, streams: Iterable[str]) -> None:
+    def _rewrite_all(self, streams: Iterable[str], refuse: Refuse | None) -> None:
         first: IfsBiError | None = None
         for stream in streams:
             try:
-                self._rewrite(dataset_id, stream)
+                self._rewriting.rewrite(stream, refuse)
             except (*NOTHING_HAPPENED, OutcomeUnknownError, RowRejectedError) as error:
                 first = first or error
                 self._log.warning("%s", error)
@@ -145,70 +183,46 @@ class Delivery:
     def _due(self) -> list[str]:
         return [stream for stream, kept in self._kept.tables().items() if kept.status is not Status.CLEAN]
 
-    def _add(self, stream: str, rows: Mapping[str, Row]) -> None:
-        """Append rows that the table does not show; where a rewrite is due anyway, it brings them."""
+    def _add(self, stream: str, rows: Mapping[str, Row]) -> bool:
+        """Append rows that the table does not show; where a rewrite is due anyway, it brings them.
+
+        Returns:
+            Whether some of them count as delivered although nobody knows.
+        """
         if not rows:
-            return
-        dataset_id = self._dataset.id
-        if dataset_id is None or self._kept.status(stream) is not Status.CLEAN:
+            return False
+        if self._dataset.id is None or self._kept.status(stream) is not Status.CLEAN:
             self._kept.write(stream, rows)
-            return
-        waiting = iter(rows.items())
-        clean, stored = True, 0
-        for count, body in bodies((row.sent or b"" for row in rows.values()), most_rows=self._batch_size_rows):
-            part = dict(islice(waiting, count))
+            return False
+        accepted, clean, stored = False, True, 0
+        for part in parts(rows.items(), lambda item: (item[1].sent or b"",), most_rows=self._batch_size_rows):
             if clean:
                 try:
-                    clean = self._post(dataset_id, stream, part, body)
+                    outcome = self._posting.post(stream, [row.sent or b"" for _, row in part], dict(part), {})
                 except RowRejectedError as error:
                     raise BatchRefusedError(str(error), stored=stored) from None
+                clean = outcome is not Outcome.IN_DOUBT
+                accepted |= outcome is Outcome.ACCEPTED
+                if clean:
+                    self._log.info("%s: %s rows added.", stream, f"{len(part):,}")
             else:
-                self._kept.write(stream, part)
-            stored += count
+                self._kept.write(stream, dict(part))
+            stored += len(part)
+        return accepted
 
-    def _post(self, dataset_id: str, stream: str, rows: Mapping[str, Row], body: bytes) -> bool:
-        """Append rows to a clean table; whether it is clean afterwards."""
-        # Ahead of the request: should this be the last that the process does, the next run knows what may be there.
-        self._kept.write(stream, rows, status=Status.PENDING)
-        try:
-            self._api.post_rows(dataset_id, self._name(stream), len(rows), body)
-        except OutcomeUnknownError as error:
-            self._log.warning("%s %s: the table is rewritten at the end of this run.", error, stream)
-            return False
-        except (*NOTHING_HAPPENED, RowRejectedError):
-            self._kept.take_back(stream, rows, status=Status.CLEAN)
-            raise
-        self._kept.mark(stream, Status.CLEAN)
-        self._log.info("%s: %s rows added.", stream, f"{len(rows):,}")
-        return True
-
-    def _rewrite(self, dataset_id: str, stream: str) -> None:
-        """Empty a table and fill it from the kept rows.
+    def tell_accepted(self, stream: str, batch: str | None, *, accepted: bool, outdated: int = 0) -> None:
+        """Say of a batch that it counts as delivered although nobody knows, where that is so.
 
         Raises:
-            OutcomeUnknownError: a POST stayed unanswered in every try; the table stays due.
-            IfsBiError: Power BI refuses something; the table stays due.
+            OutcomeAcceptedError: it is so of these rows.
         """
-        name, count = self._name(stream), self._kept.count(stream)
-        for attempt in range(1, _REWRITES + 1):
-            self._log.info("%s: writing all %s rows of table '%s'.", stream, f"{count:,}", name)
-            self._kept.mark(stream, Status.REWRITING)
-            self._api.delete_rows(dataset_id, name)
-            try:
-                for rows, body in bodies(self._kept.rows(stream), most_rows=self._batch_size_rows):
-                    self._api.post_rows(dataset_id, name, rows, body)
-            except OutcomeUnknownError as error:
-                if attempt == _REWRITES:
-                    raise OutcomeUnknownError(
-                        f"{error} Table '{name}' may show a part of its rows until the next run, which begins with it."
-                    ) from None
-                self._log.warning("%s Beginning again with an empty table.", error)
-            else:
-                self._kept.mark(stream, Status.CLEAN)
-                return
-
-    def _name(self, stream: str) -> str:
-        kept = self._kept.table(stream)
-        if kept is None:
-            raise KeyError(stream)
-        return kept.table.name
+        if accepted:
+            self._accepted.add(stream)
+        if batch is not None and stream in self._accepted:
+            self._accepted.discard(stream)
+            self._posting.accept(stream, batch)
+        if accepted:
+            raise OutcomeAcceptedError(
+                f"{stream}: an answer of Power BI was lost, and on_unknown takes the rows for delivered.",
+                outdated=outdated,
+            )

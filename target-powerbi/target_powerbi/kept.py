@@ -7,47 +7,27 @@ one knows which tables may show something else than their kept rows, and makes t
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import sqlite3
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
-from ifs_bi_core.errors import ConfigError
 
 from target_powerbi.changes import Row
+from target_powerbi.kept_file import open_file, together
 from target_powerbi.tables import Table
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from target_powerbi.settings import Settings
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS tables (
-  id INTEGER PRIMARY KEY,
-  stream TEXT NOT NULL UNIQUE,
-  definition TEXT NOT NULL,
-  defined INTEGER NOT NULL,
-  status TEXT NOT NULL,
-  confirmed TEXT NOT NULL DEFAULT '',
-  batch TEXT
-);
-CREATE TABLE IF NOT EXISTS kept_rows (
-  table_id INTEGER NOT NULL,
-  key TEXT NOT NULL,
-  sent BLOB,
-  version TEXT,
-  generation INTEGER,
-  PRIMARY KEY (table_id, key)
-);
-"""
-_LAYOUT = 2  # of this file; a later version of the target that changes it raises the number
+_BEFORE = msgspec.msgpack.Encoder()
+_KEPT_BEFORE = msgspec.msgpack.Decoder(list[tuple[str, Row | None]])
 _WORDS = re.compile(r"[^A-Za-z0-9-]+")
 _NAME_LENGTH = 40  # characters of a dataset's name in the name of its file
 _DIGITS = 20  # of the running number that stands for a key
@@ -62,6 +42,25 @@ class Status(StrEnum):
     """It may show something else, older or newer; a rewrite is due."""
     REWRITING = "rewriting"
     """It may show a part of the kept rows, or none: a rewrite has begun."""
+
+
+@dataclass(frozen=True)
+class Post:
+    """A POST of rows on its way: its name, which is the `_ifs_batch` of its rows, and how many rows it carries."""
+
+    name: str
+    rows: int
+
+
+class Definition(Protocol):
+    """A table that can be kept: what `record` writes is what its own kind reads."""
+
+    @property
+    def stream(self) -> str:
+        """Whose rows it holds."""
+
+    def record(self) -> dict[str, Any]:
+        """The table as values of JSON."""
 
 
 @dataclass(frozen=True)
@@ -92,56 +91,20 @@ class Kept:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
-        except OSError as error:
-            raise ConfigError(f"The kept rows can't be written to {path}: {error.strerror}. Check state_dir.") from None
-        try:
-            self._prepare()
-        except sqlite3.Error as error:
-            self._db.close()
-            if getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-                raise ConfigError(
-                    f"Another run delivers to this dataset: it holds {path}. Start this one when the other has ended."
-                ) from None
-            raise ConfigError(
-                f"The kept rows in {path} can't be read: {error}. Restore the file, or move it away and run once with a full "
-                f"refresh and replace_unknown_rows."
-            ) from None
-
-    def _prepare(self) -> None:
-        # Exclusive for as long as the file is open: two runs at a time would each count the other's rows as unknown.
-        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        with self._together():
-            (layout,) = self._db.execute("PRAGMA user_version").fetchone()
-            if layout > _LAYOUT:
-                raise sqlite3.DatabaseError(
-                    f"it has layout {layout}, and this version of target-powerbi knows {_LAYOUT}"
-                )
-            for statement in _SCHEMA.split(";"):
-                self._db.execute(statement)
-            if layout == 1:
-                self._db.execute("ALTER TABLE tables ADD COLUMN batch TEXT")
-            self._db.execute(f"PRAGMA user_version={_LAYOUT}")
+        self._db = open_file(path)
 
     def close(self) -> None:
         """Close the file, which lets another run have it."""
         self._db.close()
 
-    @contextmanager
-    def _together(self) -> Iterator[None]:
+    def _together(self) -> AbstractContextManager[None]:
         """What is done inside is on disk afterwards, all of it or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        return together(self._db)
+
+    @property
+    def database(self) -> sqlite3.Connection:
+        """The file itself, for what else outlives a run."""
+        return self._db
 
     # The dataset
 
@@ -177,13 +140,15 @@ class Kept:
 
     def lose(self) -> None:
         """Note that the dataset is gone: whatever takes its place has to be told all tables, and given all rows."""
-        self._db.execute("UPDATE tables SET defined = 0, status = ?", (Status.PENDING,))
+        with self._together():
+            self._db.execute("UPDATE tables SET defined = 0, held = 0, status = ?", (Status.PENDING,))
+            self._db.execute("DELETE FROM posts")
 
     def clear(self) -> None:
         """Forget everything: what a first run gathered and never delivered."""
         with self._together():
-            for name in ("facts", "tables", "kept_rows"):
-                self._db.execute(f"DELETE FROM {name}")  # noqa: S608 - one of three names written here
+            for name in ("facts", "tables", "kept_rows", "posts"):
+                self._db.execute(f"DELETE FROM {name}")  # noqa: S608 - one of four names written here
 
     def _fact(self, name: str) -> str | None:
         found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
@@ -208,7 +173,20 @@ class Kept:
         (status,) = self._db.execute("SELECT status FROM tables WHERE stream = ?", (stream,)).fetchone()
         return Status(status)
 
-    def define(self, table: Table, *, defined: bool, status: Status | None = None) -> None:
+    def definition(self, stream: str) -> dict[str, Any] | None:
+        """The record of a stream's table, as it was defined; None where it never was."""
+        found = self._db.execute("SELECT definition FROM tables WHERE stream = ?", (stream,)).fetchone()
+        return dict(msgspec.json.decode(found[0])) if found else None
+
+    def forget(self, stream: str) -> None:
+        """Forget a stream's table and its rows."""
+        table_id = self._id(stream)
+        with self._together():
+            for name in ("kept_rows", "posts"):
+                self._db.execute(f"DELETE FROM {name} WHERE table_id = ?", (table_id,))  # noqa: S608 - one of two names written here
+            self._db.execute("DELETE FROM tables WHERE id = ?", (table_id,))
+
+    def define(self, table: Definition, *, defined: bool, status: Status | None = None) -> None:
         """Keep a table's definition, and whether Power BI has it; a table that is new here needs a status."""
         text = msgspec.json.encode(table.record()).decode()
         with self._together():
@@ -219,8 +197,24 @@ class Kept:
             )
 
     def mark(self, stream: str, status: Status) -> None:
-        """Write a table's status; it is on disk when this returns."""
-        self._db.execute("UPDATE tables SET status = ? WHERE stream = ?", (status, stream))
+        """Write a table's status; it is on disk when this returns.
+
+        A rewrite that ends leaves a table that holds the kept rows and no other.
+        """
+        self._db.execute(
+            "UPDATE tables SET status = ?1, held = CASE WHEN (status, ?1) = ('rewriting', 'clean') THEN "
+            "(SELECT count(*) FROM kept_rows WHERE table_id = id AND sent IS NOT NULL) ELSE held END WHERE stream = ?2",
+            (status, stream),
+        )
+
+    def held(self, stream: str) -> int:
+        """How many rows the table holds in Power BI; in `signed` those that cancel each other are among them."""
+        (held,) = self._db.execute("SELECT held FROM tables WHERE stream = ?", (stream,)).fetchone()
+        return int(held)
+
+    def held_by_stream(self) -> dict[str, int]:
+        """The same of all tables."""
+        return dict(self._db.execute("SELECT stream, held FROM tables"))
 
     # Rows
 
@@ -235,23 +229,39 @@ class Kept:
 
     def write(self, stream: str, rows: Mapping[str, Row], *, status: Status | None = None) -> None:
         """Keep rows and, in the same breath, the table's status."""
-        table_id = self._id(stream)
         with self._together():
-            self._db.executemany(
-                "INSERT OR REPLACE INTO kept_rows VALUES (?, ?, ?, ?, ?)",
-                ((table_id, key, row.sent, row.version, row.generation) for key, row in rows.items()),
-            )
+            self._put(stream, rows.items())
             if status is not None:
                 self.mark(stream, status)
 
+    def _put(self, stream: str, rows: Iterable[tuple[str, Row]]) -> None:
+        table_id = self._id(stream)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO kept_rows VALUES (?, ?, ?, ?, ?)",
+            ((table_id, key, row.sent, row.version, row.generation) for key, row in rows),
+        )
+
+    def _drop(self, stream: str, keys: Iterable[str]) -> None:
+        table_id = self._id(stream)
+        self._db.executemany("DELETE FROM kept_rows WHERE table_id = ? AND key = ?", ((table_id, key) for key in keys))
+
     def take_back(self, stream: str, keys: Iterable[str], *, status: Status) -> None:
         """Forget rows that were kept ahead of a request that Power BI refused."""
-        table_id = self._id(stream)
         with self._together():
-            self._db.executemany(
-                "DELETE FROM kept_rows WHERE table_id = ? AND key = ?", ((table_id, key) for key in keys)
-            )
+            self._drop(stream, keys)
             self.mark(stream, status)
+
+    def older(self, stream: str, generation: int, most: int) -> dict[str, Row]:
+        """The first rows, at most so many, that the table shows and no refresh from `generation` on carried."""
+        return self._shown(stream, "coalesce(generation, -1) < ?", generation, most)
+
+    def _shown(self, stream: str, where: str, value: Any, most: int) -> dict[str, Row]:
+        where = f"table_id = ? AND sent IS NOT NULL AND {where}"
+        found = self._db.execute(
+            f"SELECT key, sent, version, generation FROM kept_rows WHERE {where} ORDER BY key LIMIT ?",  # noqa: S608 - written here
+            (self._id(stream), value, most),
+        )
+        return {key: Row(sent, version, generation) for key, sent, version, generation in found}
 
     def drop_older(self, stream: str, generation: int) -> int:
         """Drop the rows that no refresh from `generation` on carried; where any of them is shown, a rewrite is due.
@@ -281,6 +291,66 @@ class Kept:
         """How many rows the table is to show."""
         query = "SELECT count(*) FROM kept_rows WHERE table_id = ? AND sent IS NOT NULL"
         return int(self._db.execute(query, (self._id(stream),)).fetchone()[0])
+
+    def items(self, stream: str) -> Iterator[tuple[str, bytes]]:
+        """Key and row of the rows that the table is to show, in the order of their keys, one at a time."""
+        query = "SELECT key, sent FROM kept_rows WHERE table_id = ? AND sent IS NOT NULL ORDER BY key"
+        yield from self._db.execute(query, (self._id(stream),))
+
+    def volume(self, stream: str) -> tuple[int, int]:
+        """How many rows the table is to show, and how many bytes they are."""
+        query = "SELECT count(*), coalesce(sum(length(sent)), 0) FROM kept_rows WHERE table_id = ? AND sent IS NOT NULL"
+        rows, size = self._db.execute(query, (self._id(stream),)).fetchone()
+        return int(rows), int(size)
+
+    def drop(self, stream: str, keys: Iterable[str]) -> None:
+        """Forget rows; the table's status stays."""
+        with self._together():
+            self._drop(stream, keys)
+
+    # Posts on their way
+
+    def begin_post(self, stream: str, post: Post, rows: Mapping[str, Row], before: Mapping[str, Row]) -> None:
+        """Keep rows ahead of the POST that makes the table show them.
+
+        Args:
+            stream: of the table, which is `Status.PENDING` until the outcome is written.
+            post: about to leave.
+            rows: to be kept once it has arrived, by key.
+            before: those of them that are kept now, as they are, for `undo_post`.
+        """
+        undo = _BEFORE.encode([(key, before.get(key)) for key in rows])
+        with self._together():
+            self._put(stream, rows.items())
+            self._db.execute("INSERT INTO posts VALUES (?, ?, ?, ?)", (self._id(stream), post.name, post.rows, undo))
+            self.mark(stream, Status.PENDING)
+
+    def posts(self, stream: str) -> list[Post]:
+        """The POSTs of a table whose outcome is not written; only a process that ended, or doubt, leaves any."""
+        found = self._db.execute("SELECT name, rows FROM posts WHERE table_id = ? ORDER BY rowid", (self._id(stream),))
+        return [Post(name, rows) for name, rows in found]
+
+    def end_post(self, stream: str, post: Post, *, status: Status = Status.CLEAN) -> None:
+        """Note that a POST has arrived."""
+        with self._together():
+            self._db.execute("DELETE FROM posts WHERE table_id = ? AND name = ?", (self._id(stream), post.name))
+            self._db.execute("UPDATE tables SET held = held + ? WHERE stream = ?", (post.rows, stream))
+            self.mark(stream, status)
+
+    def forget_posts(self, stream: str) -> None:
+        """Let go of the POSTs of a table that is rewritten: what they brought does not matter any more."""
+        self._db.execute("DELETE FROM posts WHERE table_id = ?", (self._id(stream),))
+
+    def undo_post(self, stream: str, post: Post) -> None:
+        """Note that a POST has not arrived and never will: what was kept before is kept again."""
+        here = (self._id(stream), post.name)
+        (undo,) = self._db.execute("SELECT before FROM posts WHERE table_id = ? AND name = ?", here).fetchone()
+        before = _KEPT_BEFORE.decode(undo)
+        with self._together():
+            self._put(stream, ((key, row) for key, row in before if row is not None))
+            self._drop(stream, (key for key, row in before if row is None))
+            self._db.execute("DELETE FROM posts WHERE table_id = ? AND name = ?", here)
+            self.mark(stream, Status.CLEAN)
 
     # Batches
 
@@ -321,16 +391,24 @@ class Kept:
             for stream, batch in batches.items():
                 self.took(stream, batch)
 
+    def unconfirmed(self, stream: str, most: int) -> dict[str, Row]:
+        """The first rows without keys, at most so many, that the table shows and whose state never left."""
+        (confirmed,) = self._db.execute("SELECT confirmed FROM tables WHERE stream = ?", (stream,)).fetchone()
+        return self._shown(stream, "key > ?", confirmed, most)
+
     def roll_back(self) -> None:
-        """Drop the rows without keys of a run whose state never left: they come again, and nobody could tell them apart."""
+        """Drop the rows without keys of a run whose state never left: they come again, and nobody could tell them apart.
+
+        Where a table shows any of them, a rewrite is due.
+        """
         for stream in [stream for stream, kept in self.tables().items() if not kept.table.keys]:
             with self._together():
-                dropped = self._db.execute(
+                if self.unconfirmed(stream, 1):
+                    self.mark(stream, Status.PENDING)
+                self._db.execute(
                     "DELETE FROM kept_rows WHERE table_id = ?1 AND key > (SELECT confirmed FROM tables WHERE id = ?1)",
                     (self._id(stream),),
                 )
-                if dropped.rowcount:
-                    self.mark(stream, Status.PENDING)
 
     def _id(self, stream: str) -> int:
         (table_id,) = self._db.execute("SELECT id FROM tables WHERE stream = ?", (stream,)).fetchone()

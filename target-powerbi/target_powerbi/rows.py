@@ -1,4 +1,4 @@
-"""From a Singer row to the row that Power BI gets, and from rows to the bodies of requests. No I/O.
+"""From a Singer row to the row that Power BI gets. No I/O.
 
 A null is left out of the row: Power BI leaves the column blank.
 """
@@ -16,10 +16,11 @@ from target_powerbi.tables import METADATA
 from target_powerbi.values import UnfitValueError, converter, length_of, text_of, utc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from target_powerbi.tables import Table
 
+_SHORT = LIMITS.characters_per_string // 2  # characters; each has at most two units
 _KEY_DIGITS = 40  # a longer number is no key, and would be a long text
 
 
@@ -43,6 +44,7 @@ class RowWriter:
             (
                 column.property,
                 column.name,
+                _SHORT if column.type == "String" else -1,
                 self._cut_string if truncate_strings and column.type == "String" else converter(column, table.stream),
             )
             for column in table.columns
@@ -55,10 +57,14 @@ class RowWriter:
         Raises:
             UnfitValueError: with the reason, for a person.
         """
-        written = {}
-        for source, name, convert in self._columns:
-            value = row.get(source)
+        written: dict[str, Any] = {}
+        value_of = row.get
+        for source, name, short, convert in self._columns:
+            value = value_of(source)
             if value is None:
+                continue
+            if type(value) is str and len(value) <= short:
+                written[name] = value
                 continue
             try:
                 written[name] = convert(value)
@@ -67,7 +73,9 @@ class RowWriter:
         if not written:  # no column at all would be no row
             written = {self._columns[0][1]: None}
         if not row.keys() <= self._known:
-            self.unknown |= {name for name in row.keys() - self._known if not name.startswith(METADATA)}
+            news = row.keys() - self._known
+            self._known |= news
+            self.unknown |= {name for name in news if not name.startswith(METADATA)}
         return encode(written)
 
     def _cut_string(self, value: Any) -> str:
@@ -91,27 +99,6 @@ def version_of(row: Mapping[str, Any]) -> str | None:
         return None
     day, clock, fraction = parts
     return f"{day}T{clock}.{fraction.ljust(9, '0')}"
-
-
-def bodies(
-    rows: Iterable[bytes], *, most_rows: int, most_bytes: int = LIMITS.bytes_per_post
-) -> Iterator[tuple[int, bytes]]:
-    """The rows as bodies of POST requests, in order, each with how many rows it carries."""
-    envelope = len(_body([]))
-    gathered: list[bytes] = []
-    size = envelope
-    for row in rows:
-        if gathered and (len(gathered) == most_rows or size + len(row) + 1 > most_bytes):
-            yield len(gathered), _body(gathered)
-            gathered, size = [], envelope
-        gathered.append(row)
-        size += len(row) + 1
-    if gathered:
-        yield len(gathered), _body(gathered)
-
-
-def _body(rows: list[bytes]) -> bytes:
-    return b'{"rows":[' + b",".join(rows) + b"]}"
 
 
 def _plain(value: Any) -> Any:

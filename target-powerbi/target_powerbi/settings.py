@@ -1,4 +1,4 @@
-"""The settings of target-powerbi: the one table from which help, documentation and validation come, and what they say."""
+"""What the settings of a run say, looked through; the settings themselves are in `target_powerbi.setting_table`."""
 
 from __future__ import annotations
 
@@ -10,166 +10,47 @@ from urllib.parse import urlsplit
 
 from ifs_bi_core.errors import ConfigError
 from ifs_bi_core.settings import origin
-from ifs_bi_core.singer.account import TARGET_SETTINGS
-from singer_sdk import typing as th
 
-from target_powerbi.limits import LIMITS
+from target_powerbi.choices import table_choice
+from target_powerbi.mirroring.address import landing_zone
+from target_powerbi.setting_table import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DataType: TypeAlias = Literal["String", "Int64", "Double", "Decimal", "Boolean", "DateTime"]
-DATA_TYPES: tuple[DataType, ...] = ("String", "Int64", "Double", "Decimal", "Boolean", "DateTime")
-"""What a column of a push dataset can be (MicrosoftDocs/powerbi-docs ``developer/api-dataset-properties.md``)."""
+    from target_powerbi.choices import TableChoice
 
-WriteMode: TypeAlias = Literal["mirror", "append"]
+WriteMode: TypeAlias = Literal["mirror", "signed", "append"]
+OnMissingColumn: TypeAlias = Literal["fail", "add", "drop"]
+OnUnknown: TypeAlias = Literal["stop", "rewrite", "accept"]
+RetentionPolicy: TypeAlias = Literal["none", "basicFIFO"]
 
+_FOLDER = "file://"
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TENANT = re.compile(r"[\w.-]+")  # an id, or a domain of the tenant
-
-_COLUMN = th.ObjectType(
-    th.Property("name", th.StringType, description="Name of the column; default: that of the property"),
-    th.Property("type", th.StringType, allowed_values=list(DATA_TYPES), description="Data type of the column"),
-    th.Property("format", th.StringType, description="How Power BI shows the values, such as `#,0.00`"),
-    th.Property("drop", th.BooleanType, description="Leave the property out"),
-    additional_properties=False,
-)
-_TABLE = th.ObjectType(
-    th.Property("table", th.StringType, description="Name of the table; default: that of the stream"),
-    th.Property("columns", th.ObjectType(additional_properties=_COLUMN), description="Property → what its column is"),
-    th.Property(
-        "measures", th.ObjectType(additional_properties=th.StringType), description="Name of a measure → DAX expression"
-    ),
-    additional_properties=False,
-)
-
-SETTINGS = th.PropertiesList(
-    th.Property(
-        "tenant_id", th.StringType, required=True, description="Directory (tenant) id of the Microsoft Entra tenant"
-    ),
-    th.Property(
-        "client_id", th.StringType, required=True, description="Application (client) id of the app registration"
-    ),
-    th.Property(
-        "client_secret", th.StringType, required=True, secret=True, description="Value of its secret, or `env:NAME`"
-    ),
-    th.Property(
-        "workspace_id",
-        th.StringType,
-        required=True,
-        description="Id of the workspace: the part after `/groups/` in its address. A service principal has no My workspace",
-    ),
-    th.Property("dataset_id", th.StringType, description="Id of an existing push dataset. Give this or `dataset_name`"),
-    th.Property(
-        "dataset_name", th.StringType, description="Name of the push dataset, which is found, or created when absent"
-    ),
-    th.Property(
-        "destination",
-        th.StringType,
-        allowed_values=["push_dataset", "fabric_mirroring"],
-        default="push_dataset",
-        description="Where the rows go. `fabric_mirroring` is not supported by this version",
-    ),
-    th.Property(
-        "write_mode",
-        th.StringType,
-        allowed_values=["mirror", "signed", "append"],
-        default="mirror",
-        description="mirror: the present state, one row a key. append: every version as a row. "
-        "`signed` is not supported by this version",
-    ),
-    th.Property(
-        "tables",
-        th.ObjectType(additional_properties=_TABLE),
-        default={},
-        description="Stream → name of its table, columns and measures; only what differs from the default",
-    ),
-    th.Property(
-        "manage_schema",
-        th.BooleanType,
-        default=True,
-        description="Create the dataset when it is absent, and add columns to its tables",
-    ),
-    th.Property(
-        "replace_unknown_rows",
-        th.BooleanType,
-        default=False,
-        description="Rows that a table holds and this target has no record of are deleted, and what the run brings takes their "
-        "place. Switch it on for one run, together with a full refresh of the tap",
-    ),
-    th.Property(
-        "truncate_strings",
-        th.BooleanType,
-        default=False,
-        description=f"Cut strings to the {LIMITS.characters_per_string:,} characters that Power BI holds, and count them; "
-        "else such a row is refused",
-    ),
-    th.Property(
-        "batch_size_rows",
-        th.IntegerType(minimum=1, maximum=LIMITS.rows_per_post),
-        default=LIMITS.rows_per_post,
-        description="Rows a request carries at most",
-    ),
-    th.Property(
-        "authority_host",
-        th.StringType,
-        default="https://login.microsoftonline.com",
-        description="Origin of the sign-in service; another one in the national clouds. http for loopback addresses alone",
-    ),
-    th.Property(
-        "token_scope",
-        th.StringType,
-        default="https://analysis.windows.net/powerbi/api/.default",
-        description="What a token is asked for; another one in the national clouds",
-    ),
-    th.Property(
-        "api_url",
-        th.StringType,
-        default="https://api.powerbi.com",
-        description="Origin of the Power BI REST API; another one in the national clouds. http for loopback addresses alone",
-    ),
-    th.Property(
-        "retry_limit_seconds",
-        th.NumberType(minimum=0),
-        default=600,
-        description="How long one request is tried again, and the longest wait that Power BI may ask for",
-    ),
-    *TARGET_SETTINGS,
-).to_dict()
-
-
-@dataclass(frozen=True)
-class ColumnChoice:
-    """What the setting `tables` says of one property; None and False: the default."""
-
-    name: str | None = None
-    type: DataType | None = None
-    format: str | None = None
-    drop: bool = False
-
-
-@dataclass(frozen=True)
-class TableChoice:
-    """What the setting `tables` says of one stream."""
-
-    table: str | None = None
-    columns: Mapping[str, ColumnChoice] = field(default_factory=dict)
-    measures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Settings:
     """A configuration that was looked through; names are those of the settings."""
 
-    tenant_id: str
-    client_id: str
-    client_secret: str = field(repr=False)
+    tenant_id: str  # empty where a managed identity signs in
+    client_id: str  # the same
+    client_secret: str | None = field(repr=False)
+    client_certificate_path: Path | None
+    client_certificate_password: str | None = field(repr=False)
+    managed_identity: bool | str  # False: none; True: that of the machine; a client id: one that was assigned to it
     workspace_id: str
     dataset_id: str | None
     dataset_name: str | None
+    landing_zone_url: str | None  # None: a push dataset
     write_mode: WriteMode
     tables: Mapping[str, TableChoice]
+    model: bool
     manage_schema: bool
+    on_missing_column: OnMissingColumn
+    on_unknown: OnUnknown | None  # None: what is usual for `write_mode`
+    retention_policy: RetentionPolicy
     replace_unknown_rows: bool
     truncate_strings: bool
     batch_size_rows: int
@@ -182,6 +63,8 @@ class Settings:
     @property
     def destination(self) -> str:
         """Where rows go, and how they are written: another one has other kept rows."""
+        if self.landing_zone_url:
+            return self.landing_zone_url
         dataset = self.dataset_id.lower() if self.dataset_id else f"name {self.dataset_name}"
         return f"{self.api_url}/{self.workspace_id.lower()}/{dataset} ({self.write_mode})"
 
@@ -199,24 +82,25 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     """
     defaults = {name: definition.get("default") for name, definition in SETTINGS["properties"].items()}
     config = defaults | {name: value for name, value in config.items() if value is not None}  # null: the default
-    _refuse_what_is_not_there_yet(config)
-    dataset_id, dataset_name = config.get("dataset_id") or None, config.get("dataset_name") or None
-    if (dataset_id is None) == (dataset_name is None):
+    tables = {stream: table_choice(given) for stream, given in config["tables"].items()}
+    if config["write_mode"] != "mirror" and (
+        related := [name for name, choice in tables.items() if choice.relationships]
+    ):
         raise ConfigError(
-            "Give one of the settings 'dataset_id' (an existing push dataset) and 'dataset_name' (found, or created when absent)."
+            f"Setting 'tables.{related[0]}.relationships': with write_mode {config['write_mode']} a key has several rows, and a "
+            f"relationship needs one. Take it out, or set write_mode mirror."
         )
+    place = _place(config)
     return Settings(
-        tenant_id=_matching(config, "tenant_id", _TENANT, "the Directory (tenant) id, or a domain of the tenant"),
-        client_id=config["client_id"],
-        client_secret=config["client_secret"],
-        workspace_id=_matching(config, "workspace_id", _GUID, "the id after /groups/ in the workspace's address"),
-        dataset_id=_matching(config, "dataset_id", _GUID, "the id after /datasets/ in its address")
-        if dataset_id
-        else None,
-        dataset_name=dataset_name,
+        **_sign_in(config, needed=not (place["landing_zone_url"] or "").startswith(_FOLDER)),
+        **place,
         write_mode=cast("WriteMode", config["write_mode"]),
-        tables={stream: _table_choice(given) for stream, given in config["tables"].items()},
+        tables=tables,
+        model=config["model"],
         manage_schema=config["manage_schema"],
+        on_missing_column=cast("OnMissingColumn", config["on_missing_column"]),
+        on_unknown=cast("OnUnknown | None", config.get("on_unknown")),
+        retention_policy=_retention_policy(config),
         replace_unknown_rows=config["replace_unknown_rows"],
         truncate_strings=config["truncate_strings"],
         batch_size_rows=config["batch_size_rows"],
@@ -228,19 +112,98 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     )
 
 
-def _refuse_what_is_not_there_yet(config: Mapping[str, Any]) -> None:
-    for name, values, instead in (
-        ("destination", {"fabric_mirroring"}, "push_dataset"),
-        ("write_mode", {"signed"}, "mirror or append"),
-    ):
-        if config[name] in values:
-            raise ConfigError(
-                f"Setting '{name}' is '{config[name]}', which is not supported by this version. Set {instead}."
-            )
+def _place(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that say where rows go: a push dataset of a workspace, or a landing zone."""
+    if config["destination"] == "fabric_mirroring":
+        return {"workspace_id": "", "dataset_id": None, "dataset_name": None, "landing_zone_url": _landing_zone(config)}
+    dataset_id, dataset_name = config.get("dataset_id") or None, config.get("dataset_name") or None
+    if (dataset_id is None) == (dataset_name is None):
+        raise ConfigError(
+            "Give one of the settings 'dataset_id' (an existing push dataset) and 'dataset_name' (found, or created when absent)."
+        )
+    return {
+        "workspace_id": _matching(config, "workspace_id", _GUID, "the id after /groups/ in the workspace's address"),
+        "dataset_id": _matching(config, "dataset_id", _GUID, "the id after /datasets/ in its address")
+        if dataset_id
+        else None,
+        "dataset_name": dataset_name,
+        "landing_zone_url": None,
+    }
+
+
+def _landing_zone(config: Mapping[str, Any]) -> str:
+    place = landing_zone(str(config.get("landing_zone_url") or ""))
+    if config["write_mode"] != "mirror":
+        raise ConfigError(
+            f"Setting 'write_mode' is '{config['write_mode']}', and a mirrored database is kept equal to its source. Set mirror."
+        )
+    return str(place)
+
+
+def _retention_policy(config: Mapping[str, Any]) -> RetentionPolicy:
+    policy = config["retention_policy"]
+    if policy != "none" and config["write_mode"] != "append":
+        raise ConfigError(
+            f"Setting 'retention_policy' is '{policy}', with which Power BI drops the oldest rows of a table, and 'write_mode' "
+            f"is '{config['write_mode']}', which keeps the table equal to its source. Set write_mode: append, or "
+            f"retention_policy: none."
+        )
+    return cast("RetentionPolicy", policy)
+
+
+def _sign_in(config: Mapping[str, Any], *, needed: bool) -> dict[str, Any]:
+    """The settings that say who signs in, of which there has to be one way; nobody does in a folder of this machine."""
+    if not needed:
+        return {
+            "tenant_id": "",
+            "client_id": "",
+            "client_secret": None,
+            "client_certificate_path": None,
+            "client_certificate_password": None,
+            "managed_identity": False,
+        }
+    managed = _managed_identity(config.get("managed_identity"))
+    path = config.get("client_certificate_path") or None
+    ways = {"client_secret": config.get("client_secret"), "client_certificate_path": path, "managed_identity": managed}
+    given = [f"'{name}'" for name, value in ways.items() if value]
+    if len(given) != 1:
+        has = f"there are {' and '.join(given)}" if given else "there is none of them"
+        raise ConfigError(
+            f"Give one of the settings 'client_secret', 'client_certificate_path' and 'managed_identity' to sign in with; {has}."
+        )
+    if config.get("client_certificate_password") and not path:
+        raise ConfigError(
+            "Setting 'client_certificate_password' is of no use without 'client_certificate_path'. Take it out."
+        )
+    if not managed and not config.get("client_id"):
+        raise ConfigError("Setting 'client_id' is missing: the Application (client) id of the app registration.")
+    where = "the Directory (tenant) id, or a domain of the tenant"
+    return {
+        "tenant_id": "" if managed else _matching(config, "tenant_id", _TENANT, where),
+        "client_id": "" if managed else config["client_id"],
+        "client_secret": config.get("client_secret") or None,
+        "client_certificate_path": Path(path) if path else None,
+        "client_certificate_password": config.get("client_certificate_password") or None,
+        "managed_identity": managed,
+    }
+
+
+def _managed_identity(given: bool | str | None) -> bool | str:  # noqa: FBT001 - a value of the configuration
+    """What the setting says; an environment variable has texts alone."""
+    if given is None or isinstance(given, bool):
+        return given or False
+    text = given.strip().lower()
+    if text in {"", "true", "false"}:
+        return text == "true"
+    if not _GUID.fullmatch(text):
+        raise ConfigError(
+            f"Setting 'managed_identity' is {given!r}. Write true, or the client id of the identity that was assigned."
+        )
+    return text
 
 
 def _matching(config: Mapping[str, Any], name: str, pattern: re.Pattern[str], what: str) -> str:
-    value = str(config[name]).strip()
+    value = str(config.get(name) or "").strip()
     if not pattern.fullmatch(value):
         raise ConfigError(f"Setting '{name}' is {value!r}. Write {what}.")
     return value
@@ -252,8 +215,3 @@ def _bare_origin(name: str, address: str) -> str:
     if parts.path:
         raise ConfigError(f"Setting '{name}' is {address!r}. Write the origin alone, {parts.scheme}://{parts.netloc}.")
     return checked
-
-
-def _table_choice(given: Mapping[str, Any]) -> TableChoice:
-    columns = {name: ColumnChoice(**choice) for name, choice in (given.get("columns") or {}).items()}
-    return TableChoice(given.get("table"), columns, given.get("measures") or {})

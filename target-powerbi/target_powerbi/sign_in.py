@@ -1,4 +1,4 @@
-"""Sign-in of a service principal, by Microsoft's own library.
+"""Sign-in of a service principal or of a managed identity, by Microsoft's own library.
 
 MSAL takes https addresses alone, in the answers of the service too. For a service on this machine (a loopback address, which
 may be http) it is given a client that turns exactly that origin back to http.
@@ -17,6 +17,8 @@ from ifs_bi_core.errors import AuthError, ConfigError, IfsBiError, NotSentError
 from ifs_bi_core.http.tokens import Token
 from ifs_bi_core.redaction import REDACTOR
 
+from target_powerbi.certificate import credential_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -34,12 +36,19 @@ _ADVICE = {
     "AADSTS7000215": "The secret is wrong: set client_secret to the secret's Value, not to its Secret ID, and check client_id.",
     "AADSTS7000216": "No secret was sent: set client_secret.",
     "AADSTS7000222": "The secret has expired: make a new one (Certificates & secrets) and set client_secret to its Value.",
+    "AADSTS700024": "The certificate's assertion is not valid now: check this machine's clock.",
+    "AADSTS700027": "The app does not know this certificate: upload it (Certificates & secrets), or check the path.",
     "AADSTS7000112": "The application is disabled: an administrator enables its enterprise application.",
     "AADSTS500011": "The tenant has no such service: check token_scope (it differs in the national clouds).",
     "AADSTS1002012": "The scope can't be asked for: token_scope has to end with /.default.",
     "AADSTS70011": "The scope can't be asked for: check token_scope.",
 }
-_OTHER_ADVICE = "Check tenant_id, client_id, client_secret, authority_host and token_scope."
+_OTHER_ADVICE = "Check tenant_id, client_id, its secret or certificate, authority_host and token_scope."
+_DEFAULT_SCOPE = "/.default"
+_NO_IDENTITY = (
+    "Managed identity: switch it on for this machine, give it the workspace, and check managed_identity (true, or the "
+    "client id of an identity that is assigned to this machine)."
+)
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,35 @@ class Loopback:
         return answer
 
 
+class MetadataSession(requests.Session):
+    """The http client of a managed identity: Azure's service on the machine itself, whose failures become our errors.
+
+    A whole session, which MSAL asks for on Service Fabric. No proxy: the service is not behind one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
+        """Ask the service."""
+        host = urlsplit(str(url)).netloc
+        options.setdefault("timeout", _TIMEOUT)
+        try:
+            answer = super().request(method, url, *args, **options)
+        except requests.exceptions.RequestException:
+            raise NotSentError(
+                f"Managed identity: no service for it answers at {host}. It is there on Azure's own machines alone; elsewhere "
+                f"set client_secret or client_certificate_path instead."
+            ) from None
+        if answer.status_code == _TOO_MANY or answer.status_code >= _SERVER_ERROR:
+            said = " ".join(str(part) for part in (answer.status_code, _object(answer).get("message")) if part)
+            raise NotSentError(
+                f"Managed identity: {host} answered {REDACTOR.redact(said)}. Run again when it is well. {_NO_IDENTITY}"
+            )
+        return answer
+
+
 class SignIn:
     """Asks for tokens; to be called by a `ifs_bi_core.http.tokens.TokenSource`, which keeps them.
 
@@ -105,42 +143,61 @@ class SignIn:
     Args:
         settings: who signs in, and where.
         session: holds the connections.
+
+    Raises:
+        ConfigError: the certificate can't be read.
     """
 
     def __init__(self, settings: Settings, session: requests.Session | None = None) -> None:
         host = settings.authority_host
         self._settings = settings
         self._http = Loopback(session or requests.Session(), host if host.startswith("http://") else None)
+        self._credential: str | dict[str, str] | None = settings.client_secret
+        if settings.client_certificate_path:
+            self._credential = credential_of(settings.client_certificate_path, settings.client_certificate_password)
         self._succeeded = False
 
     def __call__(self) -> Token:
         """A new token.
 
         Raises:
-            ConfigError: tenant, client, secret or scope is wrong.
+            ConfigError: tenant, client, secret, certificate, identity or scope is wrong.
             AuthError: the service gave a token in this run already, and now gives none.
             NotSentError: the service can't be reached, or can't work.
         """
-        settings = self._settings
+        advice = _NO_IDENTITY if self._settings.managed_identity else _OTHER_ADVICE
         try:
-            application = msal.ConfidentialClientApplication(
-                settings.client_id,
-                client_credential=settings.client_secret,
-                authority=f"{settings.authority_host.replace('http://', 'https://', 1)}/{settings.tenant_id}",
-                http_client=self._http,
-                instance_discovery=False,  # the host was configured; MSAL would ask the public cloud about it
-            )
-            answer = application.acquire_token_for_client([settings.token_scope])
+            answer = self._of_identity() if self._settings.managed_identity else self._of_principal()
         except ConfigError as error:
             raise self._later(error) from None
         except (ValueError, KeyError) as error:  # MSAL's words for an address or an answer that it can't use
-            raise self._later(
-                ConfigError(f"Sign-in to Microsoft: {REDACTOR.redact(str(error))}. {_OTHER_ADVICE}")
-            ) from None
+            raise self._later(ConfigError(f"Sign-in to Microsoft: {REDACTOR.redact(str(error))}. {advice}")) from None
         if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str):
-            raise self._later(ConfigError(f"Sign-in to Microsoft: the answer holds no access token. {_OTHER_ADVICE}"))
+            said = _refused_text(answer) or "the answer holds no access token"
+            raise self._later(ConfigError(f"Sign-in to Microsoft: {said}. {advice}"))
         self._succeeded = True
         return Token(answer["access_token"], max(_SHORTEST_LIFETIME, float(answer.get("expires_in", 0))))
+
+    def _of_principal(self) -> Any:
+        settings = self._settings
+        application = msal.ConfidentialClientApplication(
+            settings.client_id,
+            client_credential=self._credential,
+            authority=f"{settings.authority_host.replace('http://', 'https://', 1)}/{settings.tenant_id}",
+            http_client=self._http,
+            instance_discovery=False,  # the host was configured; MSAL would ask the public cloud about it
+        )
+        return application.acquire_token_for_client([settings.token_scope])
+
+    def _of_identity(self) -> Any:
+        named = self._settings.managed_identity
+        identity = (
+            msal.UserAssignedManagedIdentity(client_id=named)
+            if isinstance(named, str)
+            else msal.SystemAssignedManagedIdentity()
+        )
+        client = msal.ManagedIdentityClient(identity, http_client=MetadataSession())
+        return client.acquire_token_for_client(resource=self._settings.token_scope.removesuffix(_DEFAULT_SCOPE))
 
     def _later(self, error: ConfigError) -> IfsBiError:
         """The error as it is at the first sign-in, when nothing was sent yet; later it is none of the configuration."""
@@ -153,6 +210,14 @@ def _object(answer: requests.Response) -> dict[str, Any]:
     except requests.exceptions.JSONDecodeError:
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def _refused_text(answer: Any) -> str:
+    """What MSAL says where it has no token, in words; empty where it says nothing."""
+    if not isinstance(answer, dict):
+        return ""
+    parts = (answer.get(name) for name in ("error", "error_description"))
+    return REDACTOR.redact(": ".join(str(part) for part in parts if part))
 
 
 def _refusal(host: str, answer: requests.Response) -> ConfigError:

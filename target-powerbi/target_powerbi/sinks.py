@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 from ifs_bi_core.singer.sinks import DELETED_AT, TABLE_VERSION, RowSink
 
 from target_powerbi.changes import Row
+from target_powerbi.choices import TableChoice
 from target_powerbi.rows import RowWriter, key_of, version_of
-from target_powerbi.settings import TableChoice
+from target_powerbi.signed import signed
 from target_powerbi.tables import table_of, unknown_choices
 from target_powerbi.values import UnfitValueError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from target_powerbi.tables import Table
     from target_powerbi.target import TargetPowerBI
 
 
@@ -27,16 +29,21 @@ class PowerBISink(RowSink):
         self._powerbi = target
         super().__init__(target, stream_name, schema, key_properties)
         settings = self._powerbi.settings
-        self._mirrors = settings.write_mode == "mirror"
+        self._keeps_state = settings.write_mode != "append"
+        self._signs = settings.write_mode == "signed"
         choice = settings.tables.get(stream_name, TableChoice())
         self._table = table_of(
-            stream_name, self.schema, list(self.key_properties), write_mode=settings.write_mode, choice=choice
+            stream_name,
+            self.schema,
+            list(self.key_properties),
+            write_mode=settings.write_mode,
+            choice=choice,
+            model=settings.model,
         )
-        self._writer = RowWriter(
-            self._table, known=self.schema["properties"], truncate_strings=settings.truncate_strings
-        )
+        self._writer = self._writer_of(self._table)
         self._prepared: list[tuple[str, Row]] = []  # key, and what Power BI gets
         self._told: set[str] = set()
+        self._kept_versions_told = False
         if absent := unknown_choices(self.schema, choice):
             self.logger.warning(
                 "The setting tables.%s names properties it does not have: %s.", stream_name, ", ".join(absent)
@@ -44,12 +51,20 @@ class PowerBISink(RowSink):
 
     @property
     def include_sdc_metadata_properties(self) -> bool:
-        """Metadata columns are added in `append` alone: in `mirror` they would make every row another one in every run."""
+        """Metadata columns are added in `append` alone: elsewhere they would make every row another one in every run."""
         return self._powerbi.settings.write_mode == "append" and super().include_sdc_metadata_properties
 
+    def _writer_of(self, table: Table) -> RowWriter:
+        return RowWriter(
+            table,
+            known=self.schema["properties"],
+            truncate_strings=self._powerbi.settings.truncate_strings,
+        )
+
     def shape(self) -> None:
-        """Check the table's columns before the first row."""
-        self._powerbi.run.dataset.check(self._table)
+        """Check the table's columns before the first row; those that are missing may be left out."""
+        self._table = self._powerbi.run.dataset.check(self._table)
+        self._writer = self._writer_of(self._table)
 
     def prepare(self, rows: list[dict[str, Any]]) -> dict[int, str]:
         """Write the rows as Power BI gets them; those that a column can't hold are refused."""
@@ -70,12 +85,14 @@ class PowerBISink(RowSink):
 
     def _written(self, row: dict[str, Any]) -> Row:
         generation = row.get(TABLE_VERSION)
-        gone = self._mirrors and bool(row.get(DELETED_AT))
+        gone = self._keeps_state and bool(row.get(DELETED_AT))
         if gone and not self._table.keys:
             raise UnfitValueError(
                 "it is gone at the source, and without a key nobody knows which row of the table that is"
             )
         sent = None if gone else self._writer.write(row)
+        if sent is not None and self._signs:
+            sent = signed(sent)
         return Row(sent, version_of(row), generation if isinstance(generation, int) else None)
 
     def deliver(self, first: int, count: int, batch: str) -> int:
@@ -97,8 +114,14 @@ class PowerBISink(RowSink):
 
     def activate_version(self, new_version: int) -> None:
         """Rows that no refresh from this version on carried are gone; `append` keeps every version of a row all the same."""
-        if self._mirrors:
+        if self._keeps_state:
             self._powerbi.run.delivery.activate(self.stream_name, new_version)
+        elif not self._kept_versions_told:
+            self._kept_versions_told = True
+            self.logger.info(
+                "%s: a full refresh takes no row out of the table: in append it keeps every version of a row.",
+                self.stream_name,
+            )
 
     def clean_up(self) -> None:
         """Say how many strings were cut."""

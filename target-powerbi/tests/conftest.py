@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import time
+from collections import Counter
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ from ifs_bi_sandbox.world import Switches
 from target_powerbi.target import TargetPowerBI
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ifs_bi_sandbox.powerbi.datasets import Dataset
 
@@ -32,6 +34,7 @@ ORDERS = {
     "Lines": {"type": ["integer", "null"]},
 }
 KEY = ("OrderNo",)
+BATCH = "_ifs_batch"  # hidden: nobody who builds a report sees it
 
 
 class VirtualTime:
@@ -139,7 +142,7 @@ class Pipe:
         """What a table shows, without blanks, in the order of its first column."""
         found = self.dataset().tables[table]
         shown = [
-            {name: value for name, value in zip(found.columns, row, strict=True) if value is not None}
+            {name: value for name, value in zip(found.columns, row, strict=True) if value is not None and name != BATCH}
             for row in found.rows
         ]
         return sorted(shown, key=lambda row: str(next(iter(row.values()), "")))
@@ -149,6 +152,38 @@ class Pipe:
         rows = self.rows()
         assert len({row["OrderNo"] for row in rows}) == len(rows), f"doubled rows: {rows}"
         return {row["OrderNo"]: row.get("Amount") for row in rows}
+
+    def came(self, table: str = "orders") -> list[dict[str, Any]]:
+        """The rows of a table in the order in which they came, without blanks; none where it is not there."""
+        found = [dataset.tables[table] for dataset in self.world.powerbi.values() if table in dataset.tables]
+        rows = [dict(zip(held.columns, row, strict=True)) for held in found for row in held.rows]
+        return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+    @staticmethod
+    def sums(rows: Iterable[dict[str, Any]]) -> Counter[tuple[tuple[str, Any], ...]]:
+        """How often each content counts by its `_sign`; what sums to nothing is left out."""
+        total: Counter[tuple[tuple[str, Any], ...]] = Counter()
+        for row in rows:
+            assert row["_sign"] in {1, -1}
+            total[tuple(sorted((name, value) for name, value in row.items() if name not in {"_sign", BATCH}))] += row[
+                "_sign"
+            ]
+        return Counter({content: times for content, times in total.items() if times})
+
+    def counting(self, rows: Iterable[dict[str, Any]] | None = None) -> dict[str, Any]:
+        """Order number → amount of the rows that count by their `_sign`; that one counts twice is an error."""
+        found = self.sums(self.came() if rows is None else rows)
+        assert set(found.values()) <= {1}, found
+        shown = [dict(content) for content in found]
+        assert len({row["OrderNo"] for row in shown}) == len(shown), f"two rows of one key count: {shown}"
+        return {row["OrderNo"]: row.get("Amount") for row in shown}
+
+    def moments(self) -> Iterator[dict[str, Any]]:
+        """What people saw after each POST of a table that was only ever appended to: each POST has its name."""
+        so_far: list[dict[str, Any]] = []
+        for _, rows in groupby(self.came(), key=lambda row: row[BATCH]):
+            so_far += rows
+            yield self.counting(so_far)
 
     def calls(self, method: str | None = None, end: str = "") -> list[str]:
         """What Power BI was asked since the last feeding began: method and end of the path."""

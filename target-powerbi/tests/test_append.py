@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from ifs_bi_core.errors import IfsBiError
 
@@ -33,10 +35,14 @@ def test_metadata_columns_are_added_where_they_are_asked_for(appending):
     assert row["_sdc_sequence"] > 0
 
 
-def test_a_full_refresh_takes_nothing_out(appending):
+def test_a_full_refresh_takes_nothing_out_and_says_so_once(appending, caplog):
     appending.feed(appending.schema(), appending.order(1) | {"version": 1})
-    appending.feed(appending.schema(), appending.order(2) | {"version": 2}, appending.activate(2))
+    with caplog.at_level(logging.INFO):
+        appending.feed(
+            appending.schema(), appending.activate(2), appending.order(2) | {"version": 2}, appending.activate(2)
+        )
     assert len(appending.rows()) == 2
+    assert caplog.text.count("orders: a full refresh takes no row out of the table") == 1
 
 
 def test_a_lost_answer_doubles_no_row(appending):
@@ -50,6 +56,7 @@ def test_rows_of_a_run_whose_state_never_left_are_not_doubled_by_the_next(append
     first = [appending.schema(), appending.order(1), appending.order(2)]
     appending.feed(*first)
     for fault in ({"kind": "reset"}, {"kind": "reset", "after": True}, {"kind": "status", "status": 400}):
+        appending.fault("status", status=403, method="POST", path="*/executeQueries", times=None)
         appending.fault(method="POST", path="*/rows", skip=1, times=None, **fault)
         with pytest.raises(IfsBiError):
             appending.feed(appending.schema(), appending.order(3), appending.order(4), batch_size_rows=1)

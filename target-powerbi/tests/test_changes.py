@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from target_powerbi.changes import Changes, Row, changes_of
 
 VERSIONS = st.none() | st.sampled_from(["2026-01-01", "2026-01-02", "2026-01-03"])

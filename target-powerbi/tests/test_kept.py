@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ifs_bi_core.errors import ConfigError
 from target_powerbi.changes import Row
-from target_powerbi.kept import Kept, Status, file_of
+from target_powerbi.kept import Kept, Post, Status, file_of
 from target_powerbi.tables import Column, Table
 
 TABLE = Table("orders", "Orders", ("OrderNo",), (Column("OrderNo", "OrderNo", "String"),))
@@ -123,6 +123,62 @@ def test_a_file_that_is_no_database_is_told(tmp_path):
         Kept(tmp_path / "kept.db")
 
 
+POST = Post("name", 3)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(
+        st.sampled_from("abcd"), st.builds(Row, st.none() | st.binary(min_size=1), st.none() | st.just("v"))
+    ),
+    st.dictionaries(
+        st.sampled_from("abcd"), st.builds(Row, st.none() | st.binary(min_size=1), st.none() | st.just("w"), st.just(7))
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_post_leaves_its_rows_where_it_arrived_and_what_was_kept_before_where_it_did_not(
+    kept, before, rows, arrived, reopened
+):
+    kept.clear()
+    kept.define(TABLE, defined=True, status=Status.CLEAN)
+    kept.write("orders", before)
+    kept.begin_post("orders", POST, rows, {key: row for key, row in before.items() if key in rows})
+    assert (kept.status("orders"), kept.posts("orders"), kept.held("orders")) == (Status.PENDING, [POST], 0)
+    assert kept.find("orders", "abcd") == before | rows
+    if reopened:
+        kept.close()
+        kept.__init__(kept.path)  # type: ignore[misc]  # the process ended, and this is the next one
+    (kept.end_post if arrived else kept.undo_post)("orders", POST)
+    assert kept.find("orders", "abcd") == (before | rows if arrived else before)
+    assert (kept.status("orders"), kept.posts("orders"), kept.held("orders")) == (Status.CLEAN, [], 3 * arrived)
+
+
+def test_a_rewrite_that_ends_leaves_a_table_of_the_kept_rows_alone(kept):
+    kept.begin_post("orders", POST, {"k": Row(b"{}"), "gone": Row(None)}, {})
+    kept.end_post("orders", POST)
+    assert kept.held("orders") == 3
+    kept.mark("orders", Status.REWRITING)
+    kept.mark("orders", Status.CLEAN)
+    assert (kept.held("orders"), kept.held_by_stream()) == (1, {"orders": 1})
+    kept.adopt("id-1")
+    kept.begin_post("orders", POST, {"l": Row(b"{}")}, {})
+    kept.adopt("id-2")
+    assert (kept.held("orders"), kept.posts("orders"), kept.status("orders")) == (0, [], Status.PENDING)
+
+
+def test_rows_that_go_are_found_a_page_at_a_time(kept):
+    kept.define(NOTES, defined=True, status=Status.CLEAN)
+    kept.write("orders", {key: Row(b"{}", None, generation) for key, generation in (("a", 1), ("b", 2), ("c", None))})
+    kept.write("orders", {"d": Row(None, None, 1)})
+    assert list(kept.older("orders", 2, 9)) == ["a", "c"]
+    assert list(kept.older("orders", 2, 1)) == ["a"]
+    kept.write("notes", {f"{n:020}": Row(b"{}") for n in (1, 2)})
+    kept.confirm({})
+    kept.write("notes", {f"{n:020}": Row(b"{}") for n in (3, 4)})
+    assert list(kept.unconfirmed("notes", 9)) == [f"{n:020}" for n in (3, 4)]
+
+
 LAYOUT_1 = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE tables (id INTEGER PRIMARY KEY, stream TEXT NOT NULL UNIQUE, definition TEXT NOT NULL, defined INTEGER NOT NULL,
@@ -136,9 +192,14 @@ PRAGMA user_version=1;
 """The file as the first version of the target made it."""
 
 
-def test_a_file_of_layout_1_is_brought_to_2_and_loses_nothing(tmp_path):
+LAYOUT_2 = LAYOUT_1.replace("confirmed TEXT NOT NULL DEFAULT '');", "confirmed TEXT NOT NULL DEFAULT '', batch TEXT);")
+LAYOUT_2 = LAYOUT_2.replace("user_version=1", "user_version=2")
+
+
+@pytest.mark.parametrize("layout", [LAYOUT_1, LAYOUT_2], ids=["1", "2"])
+def test_a_file_of_an_earlier_layout_is_brought_to_the_present_one_and_loses_nothing(tmp_path, layout):
     with sqlite3.connect(tmp_path / "kept.db") as database:
-        database.executescript(LAYOUT_1)
+        database.executescript(layout)
         for table, confirmed in ((TABLE, ""), (NOTES, "00000000000000000001")):
             row = (table.stream, json.dumps(table.record()), 1, "clean", confirmed)
             database.execute(
@@ -150,13 +211,15 @@ def test_a_file_of_layout_1_is_brought_to_2_and_loses_nothing(tmp_path):
         assert opened.dataset_id == "id-1"
         assert opened.tables().keys() == {"orders", "notes"}
         assert opened.find("orders", ["k"]) == {"k": Row(b"{}", "v", 3)}
+        assert opened.held_by_stream() == {"orders": 1, "notes": 1}
+        assert opened.posts("orders") == []
         assert opened.batch("orders") == batch
         opened.took("orders", "batch-1")
         opened.roll_back()
         assert opened.count("notes") == 1
         opened.close()
     with sqlite3.connect(tmp_path / "kept.db") as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (2,)
+        assert database.execute("PRAGMA user_version").fetchone() == (3,)
     database.close()
 
 

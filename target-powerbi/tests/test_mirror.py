@@ -246,7 +246,7 @@ def test_a_schema_that_grows_in_the_middle_of_a_run_is_followed(pipe):
 def test_progress_is_told(pipe, caplog):
     with caplog.at_level(logging.INFO):
         pipe.feed(pipe.schema(), pipe.order(1))
-    assert "Making dataset 'Purchasing' with 1 tables." in caplog.text
+    assert "Making dataset 'Purchasing' with 1 tables" in caplog.text
     assert "orders: writing all 1 rows of table 'orders'." in caplog.text
 
 

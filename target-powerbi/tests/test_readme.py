@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from target_powerbi.settings import SETTINGS
+from target_powerbi.setting_table import SETTINGS
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -25,4 +25,4 @@ def test_the_table_of_settings_is_the_settings():
         if default is not None:
             text = str(default).lower() if isinstance(default, bool) else str(default)
             assert told[name].strip() == f"`{text}`"
-        assert (told[name].strip() == "required") == (name in SETTINGS["required"])
+        assert (told[name].strip() == "required") == (name in SETTINGS.get("required", ()))

@@ -80,6 +80,7 @@ def test_a_lost_answer_is_settled_by_the_repair_at_the_beginning_of_the_next_run
 
 
 def test_as_long_as_a_table_resists_its_repair_nobody_can_tell_of_rows_that_stay_and_later_somebody_can(pipe, lines):
+    pipe.world.switches.powerbi_queries = "refuse"
     pipe.fault(**LOST)
     ended_after(pipe, lines, "added")
     pipe.fault("status", status=400, code="BadRequest", method="POST", path="*/rows", times=None)

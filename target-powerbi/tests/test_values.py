@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ifs_bi_core.singer.lines import decode, encode
+from ifs_bi_core.singer.lines import decode
 from ifs_bi_sandbox.powerbi.values import COERCIONS
-from target_powerbi.rows import RowWriter, bodies, key_of, version_of
+from target_powerbi.rows import RowWriter, key_of, version_of
 from target_powerbi.tables import Column, Table
-from target_powerbi.values import UnfitValueError, converter
+from target_powerbi.values import UnfitValueError, converter, utc
 
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False) | st.decimals(
     allow_nan=False, allow_infinity=False, places=4
@@ -171,6 +171,22 @@ def test_a_value_is_sent_in_one_form(kind, value, sent):
     assert str(written(kind, value)) == str(sent)
 
 
+@pytest.mark.parametrize("kind", ["Double", "Decimal", "Int64"])
+@pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("-Infinity"), float("nan"), float("inf")])
+@pytest.mark.parametrize("chosen", [True, False])
+def test_what_is_no_number_is_never_sent(kind, value, chosen):
+    with pytest.raises(UnfitValueError, match=r"p is (NaN|-?Infinity), and Power BI has numbers alone"):
+        written(kind, value, chosen=chosen)
+
+
+def test_what_a_stream_map_calculated_is_a_number():
+    assert written("Double", 0.1) == Decimal("0.1")
+    assert written("Decimal", 2.5) == Decimal("2.5000")
+    assert written("Int64", 3.0) == 3
+    with pytest.raises(UnfitValueError, match="which is no whole number"):
+        written("Int64", 2.5)
+
+
 def test_a_chosen_type_does_what_it_does():
     assert written("Double", Decimal("12345678901234567.89"), chosen=True) == Decimal("12345678901234568.0")
     assert written("Int64", 2**62, chosen=True) == 2**62
@@ -208,15 +224,6 @@ def test_properties_without_a_column_are_noted():
     assert writer.unknown == {"surprise"}
 
 
-@given(st.lists(st.binary(min_size=1, max_size=30), max_size=40), st.integers(1, 7), st.integers(60, 200))
-def test_bodies_joined_are_the_rows_and_none_is_too_large(rows, most_rows, most_bytes):
-    texts = [encode({"r": row.hex()}) for row in rows]
-    parts = list(bodies(texts, most_rows=most_rows, most_bytes=most_bytes))
-    assert [row for _, body in parts for row in json.loads(body)["rows"]] == [json.loads(text) for text in texts]
-    assert all(count == len(json.loads(body)["rows"]) <= most_rows for count, body in parts)
-    assert all(len(body) <= max(most_bytes, len(b'{"rows":[]}') + max(map(len, texts)) + 1) for _, body in parts)
-
-
 @pytest.mark.parametrize(
     ("one", "other"), [("1", "1.0"), ("1", "1.00"), ("0.5", "0.50"), ("100", "1E+2"), ('"ä"', '"\\u00e4"')]
 )
@@ -248,3 +255,18 @@ def test_versions_sort_by_time():
 
 def test_every_data_type_has_a_converter():
     assert {kind for kind in COERCIONS if converter(Column("p", "C", kind), "s")} == set(COERCIONS)
+
+
+@given(st.from_regex(r"(19|20|00|2٢)\d\d-[01]\d-[0123]\dT[0126]\d:[0-6]\d:[0-6]\d(\.\d{6})?Z", fullmatch=True))
+def test_moments_of_the_usual_length_are_read_like_all_others(value):
+    assert utc(value) == utc(value.replace("T", " "))
+    assert utc(value[:10]) == utc(f"{value[:10]} 00:00")
+
+
+def test_a_moment_that_is_no_moment_is_refused_each_time_it_comes():
+    convert = converter(Column("At", "At", "DateTime"), "orders")
+    for _ in range(2):
+        assert convert("2026-11-20") == "2026-11-20T00:00:00Z"
+        for bad in ("2026-02-30", "2026-11-20T10:20:30.0000001", 7, True, ["2026-11-20"]):
+            with pytest.raises(UnfitValueError):
+                convert(bad)

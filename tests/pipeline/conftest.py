@@ -92,6 +92,7 @@ class Pipeline:
             "tables": {
                 "customer_order_lines": {"columns": {"Cost": {"type": "String"}}},
                 "gl_voucher_rows": {"columns": {"PostingCombinationId": {"type": "String"}}},
+                "journal_entries": {"columns": {"PostingCombinationId": {"type": "String"}}},
             },
         }
 

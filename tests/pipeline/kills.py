@@ -1,55 +1,75 @@
-"""A target as a process of its own that is killed, with SIGKILL, exactly at a step of its work.
+"""A plugin as a process of its own that is killed, with SIGKILL, exactly at a step of its work.
 
-The process comes from a fork server that has the targets imported already, so that starting one takes no second. In it every
+The process comes from a fork server that has the plugins imported already, so that starting one takes no second. In it every
 call that leaves something behind (a file that is on disk, a name that changes, a commit, a request, a STATE) is a step, and so is
-its return. What is named here as a step is no part of the targets: only functions of the libraries below them are wrapped.
+its return; of the tap, each line that leaves is one. What is named here as a step is no part of the plugins: only functions of
+the libraries below them are wrapped.
 """
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from io import TextIOWrapper
+from io import FileIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import requests
 from ifs_bi_core.singer.plugin import run
+from tap_ifs_cloud.tap import TapIfsCloud
 from target_looker_warehouse.target import TargetLookerWarehouse
 from target_powerbi.target import TargetPowerBI
 
-TARGETS = {target.name: target for target in (TargetLookerWarehouse, TargetPowerBI)}
+PLUGINS = {plugin.name: plugin for plugin in (TapIfsCloud, TargetLookerWarehouse, TargetPowerBI)}
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["__main__", "target_looker_warehouse.target", "target_powerbi.target", "duckdb"])
+_SERVER.set_forkserver_preload(
+    ["__main__", "tap_ifs_cloud.tap", "target_looker_warehouse.target", "target_powerbi.target", "duckdb"]
+)
 _WRITING = ("COMMIT", "INSERT", "UPDATE", "DELETE")
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What a process left behind: its exit code (-9: killed), the states it let go, what it said, and its steps."""
+    """What a process left behind: its exit code (-9: killed), the lines it let go, what it said, and its steps."""
 
     code: int | None
-    states: list[bytes]
+    lines: list[bytes]
     said: str
     steps: list[str]
+
+    @property
+    def states(self) -> list[bytes]:
+        """The lines of a target: it lets nothing else go."""
+        return self.lines
 
 
 def run_target(name: str, config: Path, lines: bytes, *, kill_at: int | None = None) -> Ended:
     """Run a target in the folder of its configuration; killed when it comes to the step of that number, from 0."""
+    return _run(name, config, lines, (), kill_at)
+
+
+def run_tap(config: Path, state: Path, *, kill_at: int | None = None) -> Ended:
+    """Run the tap in the folder of its configuration from a state; killed when it comes to the step of that number, from 0."""
+    return _run(TapIfsCloud.name, config, b"", ("--state", str(state)), kill_at)
+
+
+def _run(name: str, config: Path, lines: bytes, arguments: Sequence[str], kill_at: int | None) -> Ended:
     folder = config.parent
     files = {kind: folder / f"last.{kind}" for kind in ("in", "out", "err", "steps")}
     for file in files.values():
         file.write_bytes(b"")
     files["in"].write_bytes(lines)
-    process = _SERVER.Process(target=_be_target, args=(name, config, files, kill_at))
+    process = _SERVER.Process(target=_be_plugin, args=(name, config, arguments, files, kill_at))
     process.start()
     process.join(120)
     code = process.exitcode
@@ -71,7 +91,9 @@ def points(steps: list[str], count: int) -> list[int]:
     return sorted(chosen | {rest[len(rest) * (2 * place + 1) // (2 * more)] for place in range(more)})
 
 
-def _be_target(name: str, config: Path, files: dict[str, Path], kill_at: int | None) -> None:
+def _be_plugin(
+    name: str, config: Path, arguments: Sequence[str], files: dict[str, Path], kill_at: int | None
+) -> None:
     os.chdir(config.parent)
     for descriptor, kind in enumerate(("in", "out", "err")):
         handle = os.open(files[kind], os.O_RDONLY if kind == "in" else os.O_WRONLY)
@@ -79,9 +101,10 @@ def _be_target(name: str, config: Path, files: dict[str, Path], kill_at: int | N
         os.close(handle)
     steps = _Steps(files["steps"], kill_at)
     sys.stdin, sys.stderr = (os.fdopen(0), os.fdopen(2, "w", buffering=1))
-    sys.stdout = _Out(os.fdopen(1, "wb"), steps)
+    is_tap = issubclass(PLUGINS[name], TapIfsCloud)
+    sys.stdout = TextIOWrapper(_Lines(steps), write_through=True) if is_tap else _Out(os.fdopen(1, "wb"), steps)
     _wrap(steps)
-    run(TARGETS[name], ["--config", str(config)])
+    run(PLUGINS[name], ["--config", str(config), *arguments])
 
 
 class _Steps:
@@ -90,13 +113,16 @@ class _Steps:
     def __init__(self, file: Path, kill_at: int | None) -> None:
         self._handle = os.open(file, os.O_WRONLY)
         self._left = kill_at
+        self._lock = threading.Lock()
 
     def come_to(self, step: str) -> None:
-        if self._left is not None:
-            if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            self._left -= 1
-        os.write(self._handle, f"{step}\n".encode())
+        with self._lock:
+            if self._left is not None:
+                if self._left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                    threading.Event().wait()
+                self._left -= 1
+            os.write(self._handle, f"{step}\n".encode())
 
     def around(self, step: str, act: Callable[[], Any]) -> Any:
         self.come_to(step)
@@ -121,6 +147,20 @@ class _Out(TextIOWrapper):
         if self._waits:
             self._waits = False
             self._steps.around("STATE leaves", super().flush)
+
+
+class _Lines(FileIO):
+    """Standard output, of which each line that leaves is a step."""
+
+    def __init__(self, steps: _Steps) -> None:
+        super().__init__(1, "wb")
+        self._steps = steps
+
+    def write(self, block: Any) -> int:
+        for line in bytes(block).splitlines(keepends=True):
+            self._steps.come_to(f"{json.loads(line)['type']} leaves")
+            super().write(line)
+        return len(block)
 
 
 def _wrap(steps: _Steps) -> None:
@@ -154,11 +194,19 @@ def _wrap(steps: _Steps) -> None:
                 return super().execute(statement, *parameters)
             return steps.around(self.step, lambda: sqlite3.Connection.execute(self, statement, *parameters))
 
+        def __exit__(self, kind: Any, error: Any, trace: Any) -> Any:
+            leave = super().__exit__
+            if not self.in_transaction or kind:
+                return leave(kind, error, trace)
+            return steps.around(self.step, lambda: leave(kind, error, trace))
+
     connect = sqlite3.connect
 
     def connecting(database: Any, **options: Any) -> sqlite3.Connection:
         connection = connect(database, factory=Connection, **options)
-        connection.step = f"commit to {'the ledger' if Path(database).name == 'ledger.db' else 'the kept rows'}"
+        file = Path(database)
+        kept = "the key store" if file.parent.name == "delivered" else "the kept rows"
+        connection.step = f"commit to {'the ledger' if file.name == 'ledger.db' else kept}"
         return connection
 
     sqlite3.connect = sqlite3.dbapi2.connect = connecting

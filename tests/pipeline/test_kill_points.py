@@ -63,6 +63,13 @@ def powerbi(box, tmp_path):
     return scene
 
 
+@pytest.fixture
+def mirrored(box, tmp_path):
+    scene = Scene("target-powerbi", tmp_path / "mirrored", box)
+    scene.configure(destination="fabric_mirroring", landing_zone_url=f"file://{scene.zone}")
+    return scene
+
+
 @dataclass
 class Kill:
     """A run that was killed, and what the next one left."""
@@ -231,3 +238,12 @@ def test_power_bi_that_is_appended_to_is_whole_after_a_kill(powerbi):
 def test_a_dataset_that_the_killed_run_was_to_make_is_made_once(powerbi):
     scene = powerbi()
     check_killed_anywhere(scene, FIRST, 8, check=check_doubled_in_a_moment("events"))
+
+
+def test_a_mirrored_database_is_whole_after_a_kill_at_any_of_24_points(mirrored):
+    assert mirrored.run(FIRST).code == 0
+    check_killed_anywhere(mirrored, SECOND, 24, refused=[REFUSED_BY_SCHEMA], check=check_doubled_in_a_moment("events"))
+
+
+def test_a_landing_zone_that_the_killed_run_was_to_begin_is_whole(mirrored):
+    check_killed_anywhere(mirrored, FIRST, 10, check=check_doubled_in_a_moment("events"))

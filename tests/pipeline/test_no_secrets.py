@@ -23,6 +23,9 @@ from pipeline.recorded import EVENTS_SCHEMA, event, singer, state
 
 IFS_SECRET = "ifs + s/cret%25 & \"qüote\" 'x' \\z?"
 POWERBI_SECRET = 'pbi/s+cret & %2B "ö" ~\\n=#'
+_PLACE = "dataset_name: $POWERBI_DATASET_NAME\n"
+WITHOUT_MODEL = {_PLACE: f"{_PLACE}        model: false\n"}
+"""What stands in meltano.yml where the shipped model chooses no types."""
 WRONG_SECRET = 'wrong "s+cret" / % & é'
 VAULT_KEY = 'vault "k+y" / % & å'
 PASSWORD = 'pä/ss+w%rd&"x" y'
@@ -118,7 +121,9 @@ def story(tmp_path_factory):
         }
         # Costs are not rounded here, so that some rows are refused.
         project = Project(
-            tmp_path_factory.mktemp("project"), variables, {"Cost: {type: Double}": "Cost: {format: '0'}"}
+            tmp_path_factory.mktemp("project"),
+            variables,
+            {"Cost: {type: Double}": "Cost: {format: '0'}"} | WITHOUT_MODEL,
         )
         configure(project)
         told = Story(project, box)

@@ -4,9 +4,8 @@ from decimal import Decimal
 
 import pytest
 from ifs_bi_sandbox.data.changes import a_day_of_business
-from ifs_bi_sandbox.data.projections import entity_set
 from ifs_bi_sandbox.faults import Fault, preset
-from pipeline.source import source_rows
+from pipeline.source import key_of, source_rows
 from tap_ifs_cloud.entities import BUILT_IN
 
 
@@ -28,7 +27,7 @@ def differing(pipeline, dataset_rows) -> list[str]:
 
 
 def equal(pipeline, dataset_rows, entity) -> bool:
-    key = entity_set(entity.projection, entity.entity_set).key
+    key = key_of(entity)
     source = source_rows(pipeline.box.world.database, entity.name)
     rows = dataset_rows(entity.name)
     if len(rows) != len(source):

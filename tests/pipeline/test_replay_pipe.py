@@ -16,10 +16,17 @@ from pipeline.recorded import state as state_of
 from pipeline.source import source_rows
 
 STREAM = "customer_order_lines"
-"""Its Cost is a quotient with more digits than a Double keeps: such rows are refused unless the user chooses."""
+"""Its Cost is a quotient with more digits than a Double keeps: such rows are refused unless the user or the model chooses."""
 ROUNDED, UNDECIDED = {"type": "Double"}, {"format": "0.00"}
 BASH = Path("/bin/bash")
-COST_ROUNDED, COST_UNDECIDED = "Cost: {type: Double}", "Cost: {format: '0.00'}"
+PLACE = "dataset_name: $POWERBI_DATASET_NAME\n"
+LEDGER = "          gl_voucher_rows:\n"
+COST_UNDECIDED = {
+    "Cost: {type: Double}": "Cost: {format: '0.00'}",
+    PLACE: f"{PLACE}        model: false\n",
+    LEDGER: f"          journal_entries: {{columns: {{PostingCombinationId: {{type: String}}}}}}\n{LEDGER}",
+}
+"""What stands in meltano.yml where nobody chose a type, not the shipped model either."""
 
 
 def letters(folder) -> Counter:
@@ -54,6 +61,7 @@ def replay(pipeline, run, *options):
 def refused(pipeline):
     """A pipeline whose Power BI refused rows; how many lines of customer orders it has not."""
     pipeline.powerbi_settings["tables"][STREAM] = {"columns": {"Cost": UNDECIDED}}
+    pipeline.powerbi_settings["model"] = False  # which would choose a type
     loaded = pipeline.load_powerbi(pipeline.extract().out)
     assert loaded.code == 3, loaded.err
     (letter,) = DeadLetters(pipeline.folder / ".ifs-bi").letters()
@@ -92,7 +100,7 @@ def test_rows_that_are_refused_again_lie_in_refused_and_are_replayed_when_they_a
 def test_meltano_fails_where_rows_were_refused_keeps_the_state_and_replays_them(pipeline, tmp_path, dataset_rows):
     folder = tmp_path / "project"
     env = pipeline.box.environment() | {"POWERBI_DATASET_NAME": pipeline.powerbi_settings["dataset_name"]}
-    ran = Project(folder, env, {COST_ROUNDED: COST_UNDECIDED}).meltano("run", "tap-ifs-cloud", "target-powerbi")
+    ran = Project(folder, env, COST_UNDECIDED).meltano("run", "tap-ifs-cloud", "target-powerbi")
     assert ran.code == 1  # Meltano has one word for every end of a plugin that is not 0
     assert "rows went to the dead letters (customer_order_lines" in ran.err
     assert "Loader failed" in ran.err
@@ -109,7 +117,7 @@ def test_meltano_fails_where_rows_were_refused_keeps_the_state_and_replays_them(
 
 
 def test_meltano_fails_where_a_replay_is_refused_again(pipeline, tmp_path):
-    project = Project(tmp_path / "project", pipeline.box.environment(), {COST_ROUNDED: COST_UNDECIDED})
+    project = Project(tmp_path / "project", pipeline.box.environment(), COST_UNDECIDED)
     assert project.meltano("run", "tap-ifs-cloud", "target-powerbi").code == 1
     again = project.meltano("run", "tap-replay", "target-powerbi")
     assert again.code == 1

@@ -40,7 +40,7 @@ def one_sentence(ran, code: int, *parts: str) -> None:
             ["SitesHandling has no entity set S"],
         ),
         ({"entities": [{"name": "sites", "select": ["Nope"]}]}, 2, ["has no property Nope"]),
-        ({"delete_detection": "history_log"}, 2, ["delete_detection is history_log", "key_scan"]),
+        ({"source_time_zone": "Mars/Olympus"}, 2, ["source_time_zone is 'Mars/Olympus'", "Europe/Berlin"]),
     ],
 )
 def test_the_tap_says_what_is_wrong(pipeline, changes, code, parts):

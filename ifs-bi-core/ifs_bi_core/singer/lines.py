@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -53,17 +54,42 @@ def decode(line: str | bytes) -> Any:
     return _DECODER.decode(line)
 
 
+def decode_flawed(line: str | bytes) -> tuple[Any, str | None]:
+    """The same of a line that may hold NaN or an infinity, which JSON does not have and many writers let through.
+
+    Returns:
+        The value, with None for each of them, and the first one's name; None where there is none.
+
+    Raises:
+        msgspec.DecodeError: it is no JSON in another way.
+        UnicodeDecodeError: the same.
+    """
+    try:
+        return decode(line), None
+    except msgspec.DecodeError as error:
+        found: list[str] = []
+        try:
+            value = json.loads(line, parse_float=Decimal, parse_constant=found.append)
+        except (ValueError, RecursionError):
+            raise error from None
+        if not found:  # it is something else that the stricter reader refuses
+            raise
+        return value, found[0]
+
+
 class LineReader(GenericSingerReader[bytes]):
     """Reads Singer messages as bytes from standard input.
 
     Attributes:
         line: the line that is being worked on, without its end.
+        flaw: why its row can't be taken although the line can be read, for a person; None: it can.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._line_number = 0
         self.line = b""
+        self.flaw: str | None = None
 
     @property
     def default_input(self) -> IO[bytes]:
@@ -85,11 +111,14 @@ class LineReader(GenericSingerReader[bytes]):
         self._line_number += 1
         self.line = encoded(line).rstrip(b"\r\n")
         try:
-            message = decode(line)
+            message, constant = decode_flawed(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self._broken(line, str(error)) from None
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
             raise self._broken(line, "a Singer message is an object with a type")
+        self.flaw = constant and f"it holds {constant}, which is no number of JSON"
+        if self.flaw and message["type"] != "RECORD":
+            raise self._broken(line, self.flaw)
         return message
 
     def _broken(self, line: bytes | str, reason: str) -> ContractBrokenError:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
-from ifs_bi_core.errors import IfsBiError, RowRejectedError
+from ifs_bi_core.errors import IfsBiError, OutcomeUnknownError, RowRejectedError
 from ifs_bi_core.ledger.outcomes import FINAL, State
 from ifs_bi_core.singer.lines import encoded
 
@@ -40,6 +40,18 @@ class BatchRefusedError(RowRejectedError):
         self.stored = stored
 
 
+class OutcomeAcceptedError(OutcomeUnknownError):
+    """Nobody can tell whether rows arrived, and a setting takes them for delivered: the run goes on.
+
+    Attributes:
+        outdated: how many of them were older than what the destination holds.
+    """
+
+    def __init__(self, reason: str, *, outdated: int = 0) -> None:
+        super().__init__(reason)
+        self.outdated = outdated
+
+
 class Adapter(Protocol):
     """What a destination does for one stream."""
 
@@ -56,6 +68,7 @@ class Adapter(Protocol):
 
         Raises:
             BatchRefusedError: they were refused for good.
+            OutcomeAcceptedError: nobody knows whether they arrived, and the run goes on all the same.
             IfsBiError: they could not be delivered now, or nobody knows whether they were; the run ends.
         """
 
@@ -175,6 +188,9 @@ class Outgoing:
             first, count = parts.pop()
             try:
                 outdated += self._adapter.deliver(first, count, batch.id)
+            except OutcomeAcceptedError as lost:
+                outdated += lost.outdated
+                batch.unknown(str(lost), range(first, first + count))
             except RowRejectedError as refusal:
                 if self._fails:
                     raise
@@ -214,6 +230,28 @@ class Pushed:
         """How many rows of it were not refused."""
         return self._batch.size - self._batch.fates.counts()[State.REFUSED]
 
+    @property
+    def stream(self) -> str:
+        """Of its rows."""
+        return self._batch.stream
+
+    def refuse(self, key: str, reason: str) -> bool:
+        """Put aside a row that was taken and turned out to be one that the destination refuses.
+
+        Args:
+            key: of the row, as the ledger writes it (`ifs_bi_core.ledger.keys.key_text`); the last one of it is meant.
+            reason: of the refusal.
+
+        Returns:
+            Whether the batch has such a row.
+        """
+        found = [(position, row) for position, row in enumerate(self._batch.rows()) if row.key == key][-1:]
+        for position, row in found:
+            lines = [(row.key, encoded(row.payload or b""))]
+            self._refusals.refuse_of_batch(self._batch.stream, self._batch.id, lines, reason)
+            self._batch.refused(reason, [position])
+        return bool(found)
+
     def confirm(self) -> None:
         """Say so: from here on a STATE may leave that is behind it."""
         note = None
@@ -222,4 +260,7 @@ class Pushed:
         fates = self._batch.fates
         taken = (mark for position, mark in self._marks.items() if fates.of(position) is not State.REFUSED)
         self._refusals.answered(taken, note)
-        self._batch.acknowledged(note=note)
+        known = None
+        if fates.any_in(frozenset({State.UNKNOWN})):  # a setting takes them for delivered, and that is no knowledge
+            known = [p for p in range(self._batch.size) if fates.of(p) not in FINAL | {State.UNKNOWN}]
+        self._batch.acknowledged(known, note=note)

@@ -14,7 +14,7 @@ from ifs_bi_core.dead_letter.letter import Answer, RefusedRow
 from ifs_bi_core.dead_letter.lines import MEMBER, mark_of
 from ifs_bi_core.dead_letter.store import DeadLetters
 from ifs_bi_core.replay.key import letter_key
-from ifs_bi_core.singer.lines import decode, encoded
+from ifs_bi_core.singer.lines import decode, decode_flawed, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -146,7 +146,7 @@ class Refusals:
     def _store(self, rows: list[RefusedRow], batch: str | None) -> None:
         by_source: dict[str, list[RefusedRow]] = defaultdict(list)
         for row in rows:  # a stream map may have given it another name, and a replay has to go through that map again
-            by_source[decode(row.line)["stream"]].append(row)
+            by_source[decode_flawed(row.line)[0]["stream"]].append(row)
         for source, part in by_source.items():
             self._letters.put(
                 source,

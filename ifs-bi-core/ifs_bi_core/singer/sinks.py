@@ -107,6 +107,8 @@ class RowSink(Sink):
         self._extracted.append(message.get("time_extracted"))
 
     def _flaw(self, row: dict[str, Any]) -> str | None:
+        if self._target.flaw is not None:
+            return self._target.flaw
         missing = [key for key in self.key_properties if row.get(key) is None]
         if missing:
             return f"its key {', '.join(missing)} is missing or null"

@@ -78,6 +78,11 @@ class OrderedTarget(Plugin, Target):
         """The line that is being worked on."""
         return getattr(self.message_reader, "line", b"")
 
+    @property
+    def flaw(self) -> str | None:
+        """Why the row of that line can't be taken, for a person; None: it can."""
+        return getattr(self.message_reader, "flaw", None)
+
     def finish(self) -> None:
         """Do what is only right when all rows have come; the destination has confirmed it when this returns."""
         for sink in self.row_sinks():
@@ -107,6 +112,19 @@ class OrderedTarget(Plugin, Target):
             self._pushed.append(pushed)
         else:
             pushed.confirm()
+
+    def refuse_pushed(self, stream: str, key: str, reason: str) -> bool:
+        """Put aside a row of this run that the destination had taken and refuses after all, before it is confirmed.
+
+        Args:
+            stream: of the row.
+            key: of the row, as the ledger writes it (`ifs_bi_core.ledger.keys.key_text`); the last one of it is meant.
+            reason: of the refusal.
+
+        Returns:
+            Whether the row came in this run.
+        """
+        return any(pushed.refuse(key, reason) for pushed in reversed(self._pushed) if pushed.stream == stream)
 
     def progress_of(self, stream: str) -> Progress:
         """Tells how much of a stream is delivered; begins when it is first asked for."""

@@ -37,6 +37,9 @@ POWER_BI_RESOURCES = (
 )
 """Power BI in Microsoft's clouds (MicrosoftDocs/powerbi-docs ``embed-sample-for-customers-national-clouds.md``)."""
 
+STORAGE_RESOURCE = "https://storage.azure.com"
+"""Azure Storage, and OneLake with it, in all of them."""
+
 DEFAULT_SCOPE = "/.default"  # all that the application was granted: the only scope client credentials can ask for
 
 
@@ -87,7 +90,7 @@ def login_app(world: World) -> Starlette:
             told = "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId."
             return _identity_refusal(400, told)
         resource = asked.get("resource", "")
-        if resource not in POWER_BI_RESOURCES:
+        if resource not in (*POWER_BI_RESOURCES, STORAGE_RESOURCE):
             return _identity_refusal(500, f"The resource principal named {resource} was not found.")
         issued, expires_in = _issued(world, resource, world.switches.tenant_id, named or "system")
         return JSONResponse(
@@ -147,7 +150,7 @@ def _refusal(world: World, tenant: str, form: dict[str, str], origin: str) -> Re
             "/.default suffixed to the resource identifier (application ID URI)."
         )
         return _aadsts(1002012, 400, "invalid_scope", told, now)
-    if (resource := scope.removesuffix(DEFAULT_SCOPE)) not in POWER_BI_RESOURCES:
+    if (resource := scope.removesuffix(DEFAULT_SCOPE)) not in (*POWER_BI_RESOURCES, STORAGE_RESOURCE):
         told = f"The resource principal named {resource} was not found in the tenant named {tenant}."
         return _aadsts(500011, 400, "invalid_resource", told, now)
     return None

@@ -22,6 +22,7 @@ from ifs_bi_core.singer.configuration import settings_of
 from ifs_bi_sandbox.faults import Fault
 from ifs_bi_sandbox.servers import Sandbox
 from ifs_bi_sandbox.world import Switches
+from pipeline.pulling import access
 from tap_ifs_cloud.tap import TapIfsCloud
 from tap_ifs_cloud.write_back.command import Session
 
@@ -47,7 +48,6 @@ class Desk:
     """A person with the command, a state folder, and a look into the tenant's database."""
 
     def __init__(self, box, folder):
-        env = box.environment()
         self.box = box
         self.folder = folder
         self.state_dir = folder / "state"
@@ -55,10 +55,7 @@ class Desk:
         self.while_sleeping = lambda: None
         self.clock = time.time
         settings = {
-            "base_url": env["IFS_BASE_URL"],
-            "realm": env["IFS_REALM"],
-            "client_id": env["IFS_CLIENT_ID"],
-            "client_secret": env["IFS_CLIENT_SECRET"],
+            **access(box),
             "state_dir": str(self.state_dir),
             "retry_limit_seconds": 5,
         }
