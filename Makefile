@@ -34,7 +34,7 @@ demo: .venv/.ready .envs/meltano/.ready ## sandbox, both pipes, a change, both p
 	$(BIN)/ifs-bi-sandbox demo --meltano .envs/meltano/bin/meltano
 
 test: env ## every test; none is skipped
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=logical --dist=loadfile
 
 check: .venv/.ready ## lint, format, types, import contracts, dependencies
 	$(BIN)/ruff check --no-cache .

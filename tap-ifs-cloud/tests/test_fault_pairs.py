@@ -6,29 +6,19 @@ clock of their own, so that none is waited for.
 
 from __future__ import annotations
 
-import io
-import itertools
-import json
-import logging
 import re
 import shutil
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from ifs_bi_core.errors import ExitCode
-from ifs_bi_core.http.client import Surroundings
-from ifs_bi_core.process import exit_code
 from ifs_bi_sandbox.faults import PRESETS, Fault, preset
-from ifs_bi_sandbox.virtual_clock import VirtualClock
-from pipeline.tenant import COMPANIES, STREAMS, Arrived, Tenant
-from singer_sdk.plugin_base import _ConfigInput
-from tap_ifs_cloud.tap import TapIfsCloud
+from pipeline.tenant import Tenant
+from pipeline.undelayed import Pipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 DONE, FAILED, WRONG = ExitCode.DONE, ExitCode.FAILED, ExitCode.WRONG_CONFIGURATION
 
@@ -83,7 +73,9 @@ FACTS = {
     "always too slow": _stopping("operation_timeout", "answered 504 ODP_OPERATION_TIMEOUT .* Lower page_size"),
     "always throttled": _ending("throttled", "answered 429 .* asked too often. Lower requests_per_minute"),
     "down": _ending("unavailable", "answered 503 .* does not answer properly now. Run again later"),
-    "metadata always renewed": _ending("metadata_changed", "answered 500 MI_MODIFIED_ERROR .* renews its metadata cache"),
+    "metadata always renewed": _ending(
+        "metadata_changed", "answered 500 MI_MODIFIED_ERROR .* renews its metadata cache"
+    ),
     "gateway down": _ending("gateway_error", "answered 502 with a web page"),
     "gateway always too late": _ending("gateway_timeout", "answered 504 .* A gateway stopped waiting"),
     "always reset": _ending("reset", "IFS Cloud page|connection"),
@@ -101,97 +93,15 @@ AS_SCRIPTED = [name for name, fact in FACTS.items() if fact.code is DONE or fact
 TWO_STREAMS = (["dated", "entire"], ["versioned", "journal_entries"])
 
 
-class Pipe:
-    """A tenant behind a server, a destination, and runs of the tap between them that never wait."""
-
-    def __init__(self, folder: Path, tenant: Tenant, address: str) -> None:
-        self.tenant = tenant
-        self.faults = tenant.world.faults
-        self.arrived = Arrived()
-        self.state_dir = folder / "state"
-        self.clock = VirtualClock()
-        tenant.world.now, tenant.world.waiting = self.clock.now, self.clock.waiting
-        self.config = tenant.settings(address, self.state_dir, companies=list(COMPANIES[:2]), page_size=4)
-        self.said: list[str] = []
-        self._numbers = itertools.count()
-        for company, number in itertools.product(COMPANIES, range(6)):
-            tenant.put(company, number)
-            tenant.hold(company, number)
-            if number < 3:
-                tenant.post(company, number)
-        assert self.run() == DONE
-        self.assert_is_equal()
-
-    def change(self) -> None:
-        """Some inserts, updates, deletes and moves in every company, so that a run has keys to look at and rows to fetch."""
-        number = next(self._numbers)
-        for company in COMPANIES:
-            self.tenant.tick()
-            self.tenant.put(company, number % 4)
-            self.tenant.put(company, 4 + number % 5)
-            self.tenant.remove(company, 4 + (number + 2) % 5)
-            self.tenant.hold(company, 3 + number)
-            self.tenant.post(company, 1 + number)
-            self.tenant.cancel(company, 2 + number) if number % 2 else None
-
-    def run(self, **settings: Any) -> int:
-        """The exit code of one run from the last state."""
-
-        class Tap(TapIfsCloud):
-            surroundings = Surroundings(clock=self.clock.now, sleep=self.clock.sleep, chance=lambda: 0.5)
-
-        def command() -> ExitCode:
-            state = io.StringIO(json.dumps(self.arrived.state))
-            return Tap.invoke(config=_ConfigInput(config=self.config | settings), state=state)
-
-        out, handler = io.StringIO(), logging.Handler()
-        self.said = []
-        handler.emit = lambda record: self.said.append(f"{record.levelname} {record.getMessage()}")
-        logging.getLogger().addHandler(handler)
-        try:
-            with redirect_stdout(out):
-                code = exit_code("tap-ifs-cloud", command, again="", unfinished="")
-        finally:
-            logging.getLogger().removeHandler(handler)
-        for line in out.getvalue().splitlines():
-            self.arrived.apply(json.loads(line))
-        return code
-
-    def suffer(self, *faults: Fault, **settings: Any) -> tuple[int, list[bool]]:
-        """The exit code of a run in which these faults wait, and which of them struck."""
-        self.change()
-        self.faults[:] = faults
-        self.tenant.world.requests.clear()
-        code = self.run(**settings)
-        left = list(self.faults)
-        self.faults.clear()
-        struck = [not any(replace(fault, skip=0) == replace(one, skip=0) for one in left) for fault in faults]
-        statuses = [entry["status"] for entry in self.tenant.world.requests if entry["fault"]]
-        kinds = {entry["fault"] for entry in self.tenant.world.requests if entry["fault"]}
-        return code, [
-            once or (fault.status in statuses if fault.kind == "status" else fault.kind in kinds)
-            for fault, once in zip(faults, struck, strict=True)
-        ]
-
-    def errors(self) -> str:
-        return "\n".join(sentence for sentence in self.said if sentence.startswith(("ERROR", "CRITICAL")))
-
-    def assert_is_equal(self, streams: Sequence[str] = STREAMS) -> None:
-        arrived, source = (one.shown(COMPANIES[:2]) for one in (self.arrived, self.tenant))
-        for stream in streams:
-            assert arrived[stream] == source[stream], stream
-
-    def assert_next_run_brings_everything(self, streams: Sequence[str] = STREAMS) -> None:
-        assert self.run(streams=list(streams)) == DONE, self.said
-        self.assert_is_equal(streams)
-
-
 @pytest.fixture(scope="module")
 def pipe(tmp_path_factory) -> Iterator[Pipe]:
     folder = tmp_path_factory.mktemp("faults")
     tenant = Tenant(folder)
     with tenant.served() as address:
-        yield Pipe(folder, tenant, address)
+        made = Pipe(folder, tenant, address)
+        assert made.run() == DONE
+        made.assert_is_equal()
+        yield made
 
 
 def test_every_preset_of_ifs_cloud_is_among_the_facts():
@@ -253,7 +163,11 @@ def test_two_faults_in_one_run_come_to_what_the_table_says_and_the_next_run_brin
 
 
 SIGN_IN = {
-    "unknown client": (Fault("token", "status", times=None, status=401, code="invalid_client"), WRONG, "Sign-in to IFS"),
+    "unknown client": (
+        Fault("token", "status", times=None, status=401, code="invalid_client"),
+        WRONG,
+        "Sign-in to IFS",
+    ),
     "a realm that is not there": (Fault("token", "status", times=None, status=404), WRONG, "Check base_url and realm"),
     "no token": (Fault("token", "status", times=None, status=200), FAILED, "without an access token"),
     "down": (Fault("token", "status", times=None, status=503), FAILED, "Run again when the service is well"),

@@ -156,21 +156,20 @@ class Story:
 
 NUMBERS = st.integers(1, 9)
 CHANGES = st.lists(
-    st.tuples(
-        st.sampled_from(["put", "put", "remove", "hold", "post", "cancel"]), st.sampled_from(COMPANIES), NUMBERS
-    ),
-    max_size=4,
+    st.tuples(st.sampled_from(["put", "put", "remove", "hold", "post", "cancel"]), st.sampled_from(COMPANIES), NUMBERS),
+    min_size=1,
+    max_size=5,
 )
 RUNS = st.lists(
     st.tuples(
         st.sampled_from([(), COMPANIES]),
-        st.lists(CHANGES, max_size=24),
-        st.none() | st.integers(1, 60),
+        st.lists(CHANGES, min_size=3, max_size=24),
+        st.none() | st.integers(20, 120),
     ),
     min_size=1,
-    max_size=3,
+    max_size=2,
 )
-BEFORE = st.lists(CHANGES, max_size=6)
+BEFORE = st.lists(CHANGES, min_size=2, max_size=6)
 MOMENTS = st.lists(st.sampled_from(["wished", "changed", "needed"]), min_size=1, max_size=7).map(" ".join)
 
 SERVERS = {
@@ -190,7 +189,7 @@ WALKS = {
 @pytest.mark.parametrize("walk", WALKS)
 @pytest.mark.parametrize("server", SERVERS)
 def test_what_arrived_equals_the_source_however_it_is_paged_and_whatever_changes_meanwhile(early_turns, server, walk):
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=8, deadline=None)
     @given(
         before=BEFORE,
         runs=RUNS,
@@ -229,7 +228,11 @@ def play(story: Story, server: str, walk: str, before: Any, runs: Any) -> None:
     story.tenant.world.switches.update(SERVERS[server])
     if walk == "keyset refused":
         story.tenant.world.switches.refuse_keyset = ["RowSet", "HoldSet", "LedgerSet"]
-    for changes in before:
-        story.change(changes)
+    for company in COMPANIES:
+        story.change([("put", company, number) for number in range(1, 7)])
+        story.change([("hold", company, number) for number in range(1, 7)])
+        story.change([("post", company, number) for number in range(1, 4)])
     for companies, schedule, kill_after in runs:
         story.run(companies, schedule, kill_after=kill_after)
+    for changes in before:
+        story.change(changes)

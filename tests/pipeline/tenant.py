@@ -1,4 +1,4 @@
-"""A tenant so small that a run takes a moment, whose rows are read in every way of replication at once, and what arrives of it."""
+"""A tenant so small that a run takes a moment, whose rows are read in every way of replication, and what arrives of it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,9 @@ class Tenant:
                     f'CREATE TABLE {table} ("_rowid" INTEGER PRIMARY KEY, "_rowversion" TEXT, "Company" TEXT, "No" INTEGER, '
                     f'"Text" TEXT{columns}, UNIQUE ("Company", "No"))'
                 )
-            connection.execute('CREATE TABLE company ("_rowid" INTEGER PRIMARY KEY, "_rowversion" TEXT, "Company" TEXT)')
+            connection.execute(
+                'CREATE TABLE company ("_rowid" INTEGER PRIMARY KEY, "_rowversion" TEXT, "Company" TEXT)'
+            )
             connection.executemany(
                 'INSERT INTO company ("_rowversion", "Company") VALUES (\'20260101000000\', ?)',
                 [(company,) for company in COMPANIES],
@@ -143,9 +145,9 @@ class Tenant:
         journal |= {key: ("general_ledger", text) for key, text in tables["ledger"].items()}
         return {"dated": rows, "versioned": rows, "entire": rows, "journal_entries": journal}
 
-    def changed_until(self, moment: str) -> dict[Key, str]:
-        """The texts of the rows whose last change is no later than a bookmark."""
-        found = self._ask('SELECT "Company", "No", "Text" FROM row WHERE "Changed" <= ?', moment[:19])
+    def changed_before(self, moment: str) -> dict[Key, str]:
+        """The texts of the rows whose last change is before a bookmark; the next run begins with those of that very second."""
+        found = self._ask('SELECT "Company", "No", "Text" FROM row WHERE "Changed" < ?', moment[:19])
         return {(company, number): text for company, number, text in found}
 
     @property
