@@ -2,5 +2,7 @@
 
 from hypothesis import settings
 
+pytest_plugins = ["postgres"]  # tests/postgres.py: a server for whoever asks for one
+
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")

@@ -73,7 +73,9 @@ class Postgres:
         return f"postgresql://team@/{database}?host={self._data}&port={self.port}"
 
     def _pg_ctl(self, *arguments):
-        self._pgexec("pg_ctl", ("-D", str(self._data), *arguments), bin_path=self._bin, user=self._user, cwd=self.folder)
+        self._pgexec(
+            "pg_ctl", ("-D", str(self._data), *arguments), bin_path=self._bin, user=self._user, cwd=self.folder
+        )
 
 
 @pytest.fixture(scope="session")

@@ -15,14 +15,19 @@ SETTINGS = th.PropertiesList(
         title="Warehouse URL",
         description=(
             "The warehouse to load. `duckdb:///file.duckdb` is a DuckDB file in the working folder, "
-            "`duckdb:////folder/file.duckdb` (four slashes) one anywhere else. It is created if absent; its folder is not."
+            "`duckdb:////folder/file.duckdb` (four slashes) one anywhere else. It is created if absent; its folder is not. "
+            "`postgresql://user:password@host:5432/database` is a PostgreSQL database, with what libpq knows after a `?` "
+            "(`sslmode=verify-full`); `env:NAME` or `vault:NAME` keep the password out of files."
         ),
     ),
     th.Property(
         "schema",
         th.StringType(min_length=1),
         title="Schema",
-        description="The schema the tables are in; created if absent. Default: the database's main schema.",
+        description=(
+            "The schema the tables are in; created if absent. Default: the database's main schema (PostgreSQL: the first one of "
+            "the user's search path)."
+        ),
     ),
     th.Property(
         "load_method",

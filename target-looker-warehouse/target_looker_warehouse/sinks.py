@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from ifs_bi_core.columnar.rows import to_arrow
 from ifs_bi_core.ledger.batches import follows
 from ifs_bi_core.singer.sinks import DELETED_AT, TABLE_VERSION, RowSink
 
+from target_looker_warehouse.held import held
 from target_looker_warehouse.rounds import rounds
 from target_looker_warehouse.tables import Mark, incoming_name, plan, table_name
 
@@ -84,14 +84,17 @@ class WarehouseSink(RowSink):
     def shape(self) -> None:
         """Make the table hold the stream's properties; in an overwriting run, the one that will take its place."""
         warehouse, run = self._warehouse_target.warehouse, self._run
+        if run.table is None:
+            warehouse.claim(self.stream_name)
         standing = warehouse.existing(self.stream_name)
         if run.table is None:
-            run.table = table_name(self.stream_name, standing.keys() | self._warehouse_target.tables_in_use())
+            in_use = self._warehouse_target.tables_in_use()
+            run.table = table_name(self.stream_name, standing.keys() | in_use, warehouse.dialect)
         name = run.table
         if self._method == "overwrite":
-            name = incoming_name(run.table)
+            name = incoming_name(run.table, warehouse.dialect)
             standing = warehouse.existing(name) if run.started_over else {}
-        planned = plan(name, self._properties, self.key_properties, standing.get(name))
+        planned = plan(name, self._properties, self.key_properties, standing.get(name), warehouse.dialect)
         if planned.create and self._method == "overwrite":
             warehouse.start_over(planned.table)
             run.started_over = True
@@ -115,7 +118,7 @@ class WarehouseSink(RowSink):
         unknown = set().union(*rows) - self._sources
         if unknown:
             self._meet(unknown, rows)
-        chunk, flaws = to_arrow(rows, self._table.columns)
+        chunk, flaws = held(rows, self._table.columns, self._warehouse_target.warehouse.dialect)
         self._chunks.append(chunk)
         self.held_bytes += chunk.nbytes
         return flaws

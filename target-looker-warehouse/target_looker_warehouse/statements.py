@@ -1,8 +1,9 @@
-"""The SQL that this target sends to DuckDB. Pure: names in, texts out.
+"""The SQL of this target, the same for every warehouse. Pure: names in, texts out.
 
-Every identifier is quoted here; values travel as parameters or as Arrow data, never inside a text. Rows are replaced by DELETE
-and INSERT in one transaction: DuckDB's MERGE and INSERT ... ON CONFLICT take minutes where that takes a second
-(github.com/duckdb/duckdb/issues/11275), and no primary key is declared because keeping its index doubles a load.
+Every identifier is quoted here; values travel as parameters (``$1``) or in bulk, never inside a text. Rows are replaced by DELETE
+and INSERT in one transaction. In DuckDB, MERGE and INSERT ... ON CONFLICT take minutes where that takes a second
+(github.com/duckdb/duckdb/issues/11275). In PostgreSQL they take about as long, but ask for a unique index, and a table that
+somebody else made, or that was appended to, may not take one.
 """
 
 from __future__ import annotations
@@ -14,21 +15,13 @@ if TYPE_CHECKING:
 
     from ifs_bi_core.columnar.columns import Column
 
-INCOMING = "_ifs_incoming"
-"""The name under which a batch of Arrow data is visible to these statements."""
+    from target_looker_warehouse.dialects import Dialect
 
-COLUMNS_OF_TABLES = """
-    SELECT table_name, column_name, data_type FROM duckdb_columns()
-    WHERE database_name = ? AND lower(schema_name) = lower(?) AND lower(table_name) IN (lower(?), lower(?))
-    ORDER BY column_index
-"""
-"""Parameters: database, schema, a table's name and its suffixed name."""
+INCOMING = "_ifs_incoming"
+"""The name under which the rows of a batch are visible to these statements."""
 
 MARKS = "_ifs_bi_marks"
-"""The table that says which batch of each stream arrived last (`target_looker_warehouse.warehouse.Mark`)."""
-
-LIMIT_MEMORY = "SET memory_limit = ?"
-"""Parameter: an amount with its unit. What is over it is given back at once, or an error says that it can't be."""
+"""The table that says which batch of each stream arrived last (`target_looker_warehouse.tables.Mark`)."""
 
 
 def quoted(name: str) -> str:
@@ -41,45 +34,45 @@ def qualified(*names: str) -> str:
     return ".".join(map(quoted, names))
 
 
-def attach(path: str, database: str, row_group_rows: int) -> str:
-    """Open a database file under a name. DuckDB before version 2 takes the path as a literal alone."""
-    literal = "'" + path.replace("'", "''") + "'"
-    return f"ATTACH {literal} AS {quoted(database)} (ROW_GROUP_SIZE {row_group_rows})"
-
-
-def checkpoint(database: str) -> str:
-    """Fold a database's write-ahead log into its file."""
-    return f"CHECKPOINT {quoted(database)}"
-
-
 def create_schema(schema: str) -> str:
-    """Make a schema, if there is none."""
-    return f"CREATE SCHEMA IF NOT EXISTS {schema}"
+    """Make a schema."""
+    return f"CREATE SCHEMA {schema}"
 
 
 def create_marks(table: str) -> str:
-    """Make the table of marks, if there is none."""
-    return f"CREATE TABLE IF NOT EXISTS {table} (stream VARCHAR, batch VARCHAR, batch_rows BIGINT)"
+    """Make the table of marks."""
+    return f"CREATE TABLE {table} (stream VARCHAR, batch VARCHAR, batch_rows BIGINT)"
 
 
 def read_mark(table: str) -> str:
     """The mark of a stream. Parameter: the stream."""
-    return f"SELECT stream, batch, batch_rows FROM {table} WHERE stream = ?"
+    return f"SELECT stream, batch, batch_rows FROM {table} WHERE stream = $1"
 
 
 def delete_mark(table: str) -> str:
     """Take out the mark of a stream. Parameter: the stream."""
-    return f"DELETE FROM {table} WHERE stream = ?"
+    return f"DELETE FROM {table} WHERE stream = $1"
 
 
 def insert_mark(table: str) -> str:
     """Put in a mark. Parameters: stream, batch, how many of its rows."""
-    return f"INSERT INTO {table} VALUES (?, ?, ?)"
+    return f"INSERT INTO {table} VALUES ($1, $2, $3)"
 
 
-def create_table(table: str, columns: Sequence[Column]) -> str:
+def create_table(table: str, columns: Sequence[Column], dialect: Dialect) -> str:
     """Make a table without constraints."""
-    return f"CREATE TABLE {table} ({', '.join(f'{quoted(column.name)} {column.type}' for column in columns)})"
+    return f"CREATE TABLE {table} ({', '.join(_defined(column, dialect) for column in columns)})"
+
+
+def create_index(table: str, key: Sequence[str]) -> str:
+    """Make an index by which the rows of a key are found; the warehouse names it."""
+    return f"CREATE INDEX ON {table} ({', '.join(map(quoted, key))})"
+
+
+def create_staging(columns: Sequence[str], table: str) -> str:
+    """Make a table for incoming rows, with the types that columns of another one have; it ends with the transaction."""
+    names = ", ".join(map(quoted, columns))
+    return f"CREATE TEMPORARY TABLE {quoted(INCOMING)} ON COMMIT DROP AS SELECT {names} FROM {table} WITH NO DATA"
 
 
 def drop_table(table: str) -> str:
@@ -92,20 +85,30 @@ def rename_table(table: str, name: str) -> str:
     return f"ALTER TABLE {table} RENAME TO {quoted(name)}"
 
 
-def add_column(table: str, column: Column) -> str:
+def add_column(table: str, column: Column, dialect: Dialect) -> str:
     """Add a column; the rows that stand have null in it."""
-    return f"ALTER TABLE {table} ADD COLUMN {quoted(column.name)} {column.type}"
+    return f"ALTER TABLE {table} ADD COLUMN {_defined(column, dialect)}"
 
 
-def widen_column(table: str, column: Column) -> str:
+def drop_column(table: str, name: str) -> str:
+    """Remove a column."""
+    return f"ALTER TABLE {table} DROP COLUMN {quoted(name)}"
+
+
+def widen_column(table: str, column: Column, dialect: Dialect) -> str:
     """Give a column a type that holds more; fails where a value doesn't fit it."""
-    return f"ALTER TABLE {table} ALTER COLUMN {quoted(column.name)} SET DATA TYPE {column.type}"
+    return f"ALTER TABLE {table} ALTER COLUMN {quoted(column.name)} SET DATA TYPE {dialect.type_name(column.type)}"
 
 
-def insert(table: str, columns: Sequence[str]) -> str:
-    """Put all incoming rows in."""
+def insert(table: str, columns: Sequence[str], rows: str) -> str:
+    """Put all rows of another table in."""
     names = ", ".join(map(quoted, columns))
-    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {quoted(INCOMING)}"
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {rows}"
+
+
+def delete_all(table: str) -> str:
+    """Take out all rows; who reads the table meanwhile sees them still."""
+    return f"DELETE FROM {table}"
 
 
 def insert_unkept(table: str, columns: Sequence[str], key: Sequence[str]) -> str:
@@ -113,7 +116,7 @@ def insert_unkept(table: str, columns: Sequence[str], key: Sequence[str]) -> str
     return (
         f"INSERT INTO {table} ({', '.join(map(quoted, columns))}) "
         f"SELECT {', '.join(f'incoming.{quoted(name)}' for name in columns)} "
-        f"FROM {quoted(INCOMING)} AS incoming ANTI JOIN {table} AS kept ON {_same(key)}"
+        f"FROM {quoted(INCOMING)} AS incoming WHERE NOT EXISTS (SELECT 1 FROM {table} AS kept WHERE {_same(key)})"
     )
 
 
@@ -139,20 +142,24 @@ def mark_kept(table: str, columns: Sequence[str], key: Sequence[str], version: s
 
 
 def mark_unseen(table: str, deleted_at: str, table_version: str) -> str:
-    """Mark the rows that a full refresh didn't carry. Parameters: the time as microseconds since 1970, the refresh's version."""
+    """Mark the rows that a full refresh didn't carry. Parameters: the time as ISO 8601 writes it, the refresh's version."""
     return (
-        f"UPDATE {table} SET {quoted(deleted_at)} = make_timestamptz(?::BIGINT) "
-        f"WHERE {quoted(deleted_at)} IS NULL AND {_unseen(table_version)}"
+        f"UPDATE {table} SET {quoted(deleted_at)} = CAST($1 AS TIMESTAMP WITH TIME ZONE) "
+        f"WHERE {quoted(deleted_at)} IS NULL AND {_unseen(table_version, 2)}"
     )
 
 
 def delete_unseen(table: str, table_version: str) -> str:
     """Take out the rows that a full refresh didn't carry. Parameter: the refresh's version."""
-    return f"DELETE FROM {table} WHERE {_unseen(table_version)}"
+    return f"DELETE FROM {table} WHERE {_unseen(table_version, 1)}"
 
 
-def _unseen(table_version: str) -> str:
-    return f"({quoted(table_version)} >= ?) IS NOT TRUE"
+def _defined(column: Column, dialect: Dialect) -> str:
+    return f"{quoted(column.name)} {dialect.type_name(column.type)}"
+
+
+def _unseen(table_version: str, parameter: int) -> str:
+    return f"({quoted(table_version)} >= ${parameter}) IS NOT TRUE"
 
 
 def _same(key: Sequence[str]) -> str:

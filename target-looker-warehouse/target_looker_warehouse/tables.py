@@ -14,6 +14,8 @@ from target_looker_warehouse.names import names_for, suffixed
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from target_looker_warehouse.dialects import Dialect
+
 _OWN_TYPES = {DELETED_AT: ColumnType(Kind.TIMESTAMP), TABLE_VERSION: ColumnType(Kind.INTEGER)}
 _ORDERED = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.DATE, Kind.TIMESTAMP, Kind.TEXT})
 
@@ -90,18 +92,22 @@ class Plan:
     widened: tuple[Column, ...]
 
 
-def table_name(stream: str, existing: Collection[str]) -> str:
+def table_name(stream: str, existing: Collection[str], dialect: Dialect) -> str:
     """The name of the table of a stream."""
-    return names_for([stream], existing)[stream]
+    return names_for([stream], existing, dialect)[stream]
 
 
-def incoming_name(table: str) -> str:
+def incoming_name(table: str, dialect: Dialect) -> str:
     """The name of the table that gathers rows which will replace those of ``table`` at once."""
-    return suffixed(f"{table}_incoming")
+    return suffixed(f"{table}_incoming", dialect)
 
 
 def plan(
-    table: str, properties: Mapping[str, Mapping[str, Any]], key: Sequence[str], existing: Mapping[str, str] | None
+    table: str,
+    properties: Mapping[str, Mapping[str, Any]],
+    key: Sequence[str],
+    existing: Mapping[str, str] | None,
+    dialect: Dialect,
 ) -> Plan:
     """What to do so that the table can take the stream's rows. Nothing is ever dropped or narrowed.
 
@@ -110,6 +116,7 @@ def plan(
         properties: the SCHEMA's properties.
         key: the key properties.
         existing: the table's columns and types as they stand, or None if there is no such table.
+        dialect: how the warehouse names columns and types.
 
     Raises:
         ContractBrokenError: a column's type can't become what the SCHEMA needs without changing values, or the SCHEMA has no
@@ -118,27 +125,26 @@ def plan(
     if not properties:
         raise ContractBrokenError(f"The SCHEMA of '{table}' has no properties, so there is nothing to make a table of.")
     standing = existing or {}
-    names = names_for(properties, standing)
+    names = names_for(properties, standing, dialect, system=dialect.system_columns)
     needed = [Column(p, names[p], _OWN_TYPES.get(p) or column_type(d)) for p, d in properties.items()]
-    columns = tuple(_fitted(table, column, standing.get(column.name)) for column in needed)
+    present = {name: dialect.column_type(type_name) for name, type_name in standing.items()}
+    for column in needed:
+        if column.name in standing and _fitting(present[column.name], column.type) is None:
+            stands, needs = standing[column.name], dialect.type_name(column.type)
+            raise ContractBrokenError(
+                f'Column "{column.name}" of table "{table}" is {stands}, and the SCHEMA now needs {needs}, which {stands} '
+                f"can't become without changing values. Rename or drop that column in the warehouse, or load the stream once "
+                f"with load_method overwrite, then run again; nothing was changed."
+            )
+    columns = tuple(replace(c, type=_fitting(present.get(c.name, c.type), c.type) or c.type) for c in needed)
     return Plan(
         table=Table(table, columns, tuple(names[name] for name in key)),
         create=existing is None,
         added=tuple(column for column in columns if existing is not None and column.name not in standing),
-        widened=tuple(column for column in columns if standing.get(column.name, str(column.type)) != str(column.type)),
+        widened=tuple(column for column in columns if present.get(column.name, column.type) != column.type),
     )
 
 
-def _fitted(table: str, column: Column, standing: str | None) -> Column:
-    """The column with a type that holds what the table has and what the SCHEMA needs."""
-    if standing is None:
-        return column
-    present = ColumnType.parse(standing)
-    fitting = widest(present, column.type) if present else None
-    if fitting is None:
-        raise ContractBrokenError(
-            f'Column "{column.name}" of table "{table}" is {standing}, and the SCHEMA now needs {column.type}, which {standing} '
-            f"can't become without changing values. Rename or drop that column in the warehouse, or load the stream once with "
-            f"load_method overwrite, then run again; nothing was changed."
-        )
-    return replace(column, type=fitting)
+def _fitting(present: ColumnType | None, needed: ColumnType) -> ColumnType | None:
+    """The type that holds what the column has and what the SCHEMA needs; None where none does so exactly."""
+    return widest(present, needed) if present else None

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ifs_bi_core.singer.plugin import run
 from ifs_bi_core.singer.target import OrderedTarget
 
+from target_looker_warehouse.addresses import check_address
 from target_looker_warehouse.settings import SETTINGS
 from target_looker_warehouse.sinks import StreamRun, WarehouseSink
-from target_looker_warehouse.warehouse import Warehouse, check_address, connect
+from target_looker_warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ class TargetLookerWarehouse(OrderedTarget):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_address(self.config["warehouse_url"])
+        self._address = check_address(self.config["warehouse_url"])
         self.runs: dict[str, StreamRun] = {}
         """What the run knows of each stream."""
         self.confirms_at_end = self.holds_state = self.config["load_method"] == "overwrite"
@@ -40,13 +41,12 @@ class TargetLookerWarehouse(OrderedTarget):
     @cached_property
     def warehouse(self) -> Warehouse:
         """The connection of this run, opened with the first SCHEMA."""
-        return connect(self.config["warehouse_url"], self.config.get("schema"))
+        return Warehouse(self._address.open(), self.config.get("schema"))
 
     @property
     def destination(self) -> str:
         """The warehouse and the schema in it."""
-        where = check_address(self.config["warehouse_url"]).absolute()
-        return f"duckdb:///{where}#{self.config.get('schema') or ''}"
+        return f"{self._address.destination}#{self.config.get('schema') or ''}"
 
     def tables_in_use(self) -> set[str]:
         """The names of the tables of this run's streams."""

@@ -8,6 +8,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 from ifs_bi_core.columnar.rows import to_arrow
 from singer_lines import INTEGER, MOMENT, STRING
+from target_looker_warehouse.dialects import DUCKDB
 from target_looker_warehouse.tables import Table, plan
 
 Row = dict[str, Any]
@@ -24,7 +25,7 @@ KEY = ["k", "n"]
 
 
 def table(name: str = "t") -> Table:
-    return plan(name, PROPERTIES, KEY, None).table
+    return plan(name, PROPERTIES, KEY, None, DUCKDB).table
 
 
 def arrow(rows: list[Row]) -> pa.Table:

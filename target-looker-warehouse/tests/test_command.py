@@ -30,8 +30,8 @@ def test_a_good_run_ends_with_0_and_writes_state_to_stdout_alone(box):
     ("config", "part"),
     [
         (
-            {"warehouse_url": "postgresql://me:hunter22@host/db"},
-            "PostgreSQL, which isn't supported by this version yet",
+            {"warehouse_url": "snowflake://me:hunter22@host/db"},
+            "Snowflake, which isn't supported by this version yet",
         ),
         ({"warehouse_url": "duckdb:////no/such/folder/w.duckdb"}, "there is no folder /no/such/folder"),
         ({"warehouse_url": "env:NOT_SET_ANYWHERE"}, "NOT_SET_ANYWHERE, which is not set"),
@@ -121,7 +121,8 @@ def test_a_run_that_is_stopped_keeps_what_was_committed_and_gives_the_file_back(
     assert (running.returncode, out) == (ExitCode.FAILED, b"")
     assert b"was stopped by SIGTERM" in err
     assert box.rows("orders") == [{"id": "1", "a": "x"}]
-    assert sorted(path.name for path in box.folder.iterdir()) == ["config.json", "state", "warehouse.duckdb"]
+    left = {path.name for path in box.folder.iterdir()} - {"warehouse.duckdb"}
+    assert left == {"config.json", "state"}
 
 
 def test_about_names_every_setting_and_what_it_does(box):

@@ -8,9 +8,15 @@ import pytest
 from ifs_bi_core.columnar.rows import to_arrow
 from ifs_bi_core.errors import ConfigError, ContractBrokenError, ExitCode, IfsBiError, RowRejectedError
 from singer_lines import INTEGER, MONEY, NUMBER, STRING, activate, raw, record, schema, state
-from target_looker_warehouse.duckdb_file import DuckDbFile
+from target_looker_warehouse.dialects import DUCKDB
 from target_looker_warehouse.rounds import rounds
 from target_looker_warehouse.tables import plan
+
+
+@pytest.fixture
+def box(duckdb_box):
+    return duckdb_box
+
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
 ONE = schema("s", ["id"], id=INTEGER, x=STRING)
@@ -121,15 +127,15 @@ def test_an_overwriting_run_that_fails_leaves_the_old_rows_and_nothing_else(stan
 def test_what_a_killed_overwriting_run_left_is_replaced_by_the_next(standing):
     with duckdb.connect(standing.file) as connection:
         connection.execute(
-            f'CREATE TABLE "{plan("s", {"x": STRING}, [], None).table.name}_incoming_a3cd1c93" (other DATE)'
+            f'CREATE TABLE "{plan("s", {"x": STRING}, [], None, DUCKDB).table.name}_incoming_a3cd1c93" (other DATE)'
         )
     standing.feed(ONE, record("s", {"id": 9}), load_method="overwrite")
     assert standing.rows("s") == [{"id": "9"}]
 
 
-def test_a_reader_never_sees_a_table_that_is_being_overwritten_with_fewer_rows(tmp_path):
-    warehouse = DuckDbFile(tmp_path / "w.duckdb", None)
-    planned = plan("s", {"id": INTEGER}, ["id"], None)
+def test_a_reader_never_sees_a_table_that_is_being_overwritten_with_fewer_rows(box):
+    warehouse = box.warehouse()
+    planned = plan("s", {"id": INTEGER}, ["id"], None, DUCKDB)
     incoming = planned.table.renamed("incoming")
     rows, _ = to_arrow([{"id": n} for n in range(3)], planned.table.columns)
     warehouse.shape(planned)
@@ -140,7 +146,7 @@ def test_a_reader_never_sees_a_table_that_is_being_overwritten_with_fewer_rows(t
         while not done.is_set():
             seen.add(connection.execute("SELECT count(*) FROM warehouse.main.s").fetchone()[0])
 
-    reader = threading.Thread(target=read, args=(warehouse._connection.cursor(),))
+    reader = threading.Thread(target=read, args=(warehouse._connection._connection.cursor(),))
     reader.start()
     for _ in range(30):
         warehouse.start_over(incoming)
@@ -173,8 +179,8 @@ def test_a_soft_retirement_says_when_and_does_not_touch_what_was_gone_before(box
     ]
 
 
-def test_closing_twice_does_no_harm(tmp_path):
-    warehouse = DuckDbFile(tmp_path / "w.duckdb", None)
+def test_closing_twice_does_no_harm(box):
+    warehouse = box.warehouse()
     warehouse.close()
     warehouse.close()
 

@@ -1,35 +1,49 @@
-"""The laws of upsert, held against DuckDB itself."""
+"""The laws of upsert, held against the warehouses themselves."""
 
 import itertools
 
 import pytest
+from boxes import DuckDbBox, PostgresBox
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from row_laws import KEY, PROPERTIES, applied, arrow, repr_of, streams_of_rows
-from target_looker_warehouse.duckdb_file import DuckDbFile
 from target_looker_warehouse.rounds import rounds
 from target_looker_warehouse.tables import plan
 
 _COUNTER = itertools.count()
-_COLUMNS = "k, n, a, b, _ifs_row_version, strftime(_sdc_deleted_at, '%Y-%m-%dT%H:%M:%S.%fZ') AS _sdc_deleted_at"
+_COLUMNS = "k, n, a, b, _ifs_row_version, replace(_sdc_deleted_at::VARCHAR, '+00', '.000000Z')"
 
 
-@pytest.fixture(scope="module")
-def warehouse(tmp_path_factory):
-    opened = DuckDbFile(tmp_path_factory.mktemp("laws") / "laws.duckdb", None)
-    opened._connection.execute("SET TimeZone = 'UTC'")
+@pytest.fixture(scope="module", params=["duckdb", "postgresql"])
+def warehouse(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("laws")
+    if request.param == "duckdb":
+        box = DuckDbBox(folder)
+    else:
+        postgres = request.getfixturevalue("postgres")
+        box = PostgresBox(folder, postgres.url(postgres.database()))
+    opened = box.warehouse()
+    with opened._connection.transaction("the session", "be prepared"):
+        opened._connection.write("SET TimeZone = 'UTC'")
     yield opened
     opened.close()
 
 
 def loaded(warehouse, batches, *, hard_delete):
     """What a new table holds after the batches."""
-    planned = plan(f"t{next(_COUNTER)}", PROPERTIES, KEY, None)
+    planned = plan(f"t{next(_COUNTER)}", PROPERTIES, KEY, None, warehouse.dialect)
     warehouse.shape(planned)
     for batch in batches:
         warehouse.merge(planned.table, rounds(arrow(batch), planned.table), None, hard_delete=hard_delete)
-    found = warehouse._connection.execute(f"SELECT {_COLUMNS} FROM warehouse.main.{planned.table.name}").fetchall()
-    rows = [dict(zip(PROPERTIES, row, strict=True)) for row in found]
+    with warehouse._connection.transaction("the table", "be read"):
+        found = warehouse._connection.query(f"SELECT {_COLUMNS} FROM {warehouse._qualified(planned.table.name)}")
+    rows = [
+        {
+            name: value.replace(" ", "T") if name == "_sdc_deleted_at" and value else value
+            for name, value in dict(zip(PROPERTIES, row, strict=True)).items()
+        }
+        for row in found
+    ]
     return sorted(({name: value for name, value in row.items() if value is not None} for row in rows), key=repr_of)
 
 

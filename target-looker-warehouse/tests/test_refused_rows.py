@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import duckdb
+import re
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,16 +14,27 @@ from singer_lines import INTEGER, STRING, record, schema
 ORDERS = schema("orders", ["id"], id=INTEGER, x=STRING)
 KEYLESS = schema("orders", [], id=INTEGER, x=STRING)
 CONSTRAINTS = {
-    "NOT NULL": ("id BIGINT, x VARCHAR NOT NULL", [None, None], "NOT NULL constraint failed"),
-    "UNIQUE": ("id BIGINT, x VARCHAR UNIQUE", ["taken", "taken"], "Duplicate key"),
-    "CHECK": ("id BIGINT, x VARCHAR CHECK (x <> 'bad')", ["bad", "bad"], "CHECK constraint failed"),
+    "NOT NULL": (
+        "id BIGINT, x VARCHAR NOT NULL",
+        [None, None],
+        r"(?i)violates not-null constraint|NOT NULL constraint failed",
+    ),
+    "UNIQUE": (
+        "id BIGINT, x VARCHAR UNIQUE",
+        ["taken", "taken"],
+        "Duplicate key|duplicate key value violates unique constraint",
+    ),
+    "CHECK": (
+        "id BIGINT, x VARCHAR CHECK (x <> 'bad')",
+        ["bad", "bad"],
+        "CHECK constraint failed|violates check constraint",
+    ),
 }
 
 
 def constrained(box, columns: str) -> None:
     """A table that somebody else made, with a row in it."""
-    with duckdb.connect(box.file) as connection:
-        connection.execute(f"CREATE TABLE orders ({columns}); INSERT INTO orders VALUES (0, 'taken')")
+    box.run(f"CREATE TABLE orders ({columns}); INSERT INTO orders VALUES (0, 'taken')")
 
 
 def keys(*ids: int) -> list[str]:
@@ -40,8 +52,8 @@ def test_a_constraint_refuses_single_rows_of_a_batch_and_the_others_arrive(box, 
     assert box.feed(lines, *rows, load_method=load_method) == ExitCode.DEAD_LETTERS
     assert {int(row["id"]) for row in box.rows("orders")} == {0, 1, 3, 4, 5, 6, 8}
     assert [key for key, _ in box.dead()] == (keys(2, 7) if lines is ORDERS else [None, None])
-    assert all("table 'orders' does not take it: Constraint Error" in said for _, said in box.dead())
-    assert all(reason in said for _, said in box.dead())
+    assert all("table 'orders' does not take it: " in said for _, said in box.dead())
+    assert all(re.search(reason, said) for _, said in box.dead())
 
 
 def test_the_ledger_says_which_rows_of_the_batch_were_refused_and_why(box):
@@ -78,15 +90,14 @@ def test_values_and_constraints_refuse_rows_of_one_batch_side_by_side(box):
     reasons = dict(box.dead())
     assert set(reasons) == set(keys(2**70, 3))
     assert "is no integer of 64 bits" in reasons[keys(2**70)[0]]
-    assert "CHECK constraint failed" in reasons[keys(3)[0]]
+    assert re.search(CONSTRAINTS["CHECK"][2], reasons[keys(3)[0]])
 
 
 def test_a_dead_letter_is_delivered_when_the_constraint_is_gone_and_the_row_comes_again(box):
     constrained(box, CONSTRAINTS["CHECK"][0])
     lines = [ORDERS, record("orders", {"id": 1, "x": "bad"})]
     assert box.feed(*lines) == ExitCode.DEAD_LETTERS
-    with duckdb.connect(box.file) as connection:
-        connection.execute("DROP TABLE orders")
+    box.run("DROP TABLE orders")
     assert box.feed(*lines) == ExitCode.DONE
     assert box.rows("orders") == [{"id": "1", "x": "bad"}]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import psycopg
 from ifs_bi_core.dead_letter.store import DeadLetters
 from ifs_bi_sandbox.fabric.replicator import apply
 from ifs_bi_sandbox.servers import Sandbox
@@ -17,6 +18,8 @@ from pipeline.kills import run_target
 from pipeline.recorded import BATCH_ROWS, singer
 
 NUMBER = "_ifs_row_number"  # of a row without a key in a mirrored table; which one it gets says nothing
+BATCH = "_ifs_batch"  # the request that brought a row of a push dataset; another run has other requests
+SIGN = "_sign"
 
 
 @dataclass
@@ -67,7 +70,7 @@ class Scene:
         if self.target == "target-powerbi":
             datasets = self.box.world.powerbi.values()
             assert len(datasets) <= 1
-            return {name: Counter(table.rows) for dataset in datasets for name, table in dataset.tables.items()}
+            return {name: counted(table) for dataset in datasets for name, table in dataset.tables.items()}
         with duckdb.connect(str(self.folder / "warehouse.duckdb"), read_only=True) as connection:
             names = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
             return {name: rows_of(connection, name) for name in names if name != "_ifs_bi_marks"}
@@ -76,6 +79,55 @@ class Scene:
         """The rows in the dead letters, by key, counted."""
         store = DeadLetters(self.state_dir)
         return Counter(row.key for letter in store.letters() for row in store.details(letter.id))
+
+
+class PostgresScene(Scene):
+    """A scene whose destination is a database of a real PostgreSQL."""
+
+    def with_database(self, postgres):
+        self._postgres, self._database = postgres, postgres.database()
+        return self
+
+    @property
+    def url(self):
+        return self._postgres.url(self._database)
+
+    def keep(self):
+        super().keep()
+        self._copy(self._database, f"{self._database}_kept")
+
+    def restore(self):
+        super().restore()
+        self._copy(f"{self._database}_kept", self._database)
+
+    def _copy(self, source, copied):
+        with self._postgres.admin() as admin:
+            admin.execute(f"DROP DATABASE IF EXISTS {copied} WITH (FORCE)")
+            admin.execute(f"CREATE DATABASE {copied} TEMPLATE {source} OWNER team")
+
+    def shown(self):
+        with psycopg.connect(self.url) as connection:
+            found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            return {name: self._rows_of(connection, name) for (name,) in found if name != "_ifs_bi_marks"}
+
+    @staticmethod
+    def _rows_of(connection, table):
+        found = connection.execute(f'SELECT * FROM "{table}" LIMIT 0').description
+        columns = sorted(column.name for column in found)
+        texts = [f'"{name}" IS NULL' if name == "_sdc_deleted_at" else f'"{name}"::text' for name in columns]
+        return Counter(connection.execute(f'SELECT {", ".join(texts)} FROM "{table}"').fetchall())
+
+
+def counted(table):
+    """The rows of a table in a push dataset; where they carry signs, what they sum to."""
+    names = list(table.columns)
+    sign = names.index(SIGN) if SIGN in names else None
+    rows = Counter()
+    for row in table.rows:
+        shown = tuple(value for name, value in zip(names, row, strict=True) if name not in {BATCH, SIGN})
+        rows[shown] += 1 if sign is None else row[sign]
+    assert all(count >= 0 for count in rows.values()), "a row was taken out that was never there"
+    return +rows
 
 
 def rows_of(connection, table):
