@@ -45,10 +45,11 @@ _CHECKER = msgspec.json.Decoder(msgspec.Raw)
 
 @dataclass(frozen=True)
 class Page:
-    """One answer of an entity set: its rows, and where the server says the next ones are."""
+    """One answer of an entity set: its rows, where the server says the next ones are, and how many there are if it says that."""
 
     rows: list[dict[str, Any]]
     link: str | None
+    count: int | None = None
 
 
 class IfsCloud:
@@ -180,7 +181,7 @@ class IfsCloud:
             raise ContractBrokenError(
                 f"{operation}: the answer holds no list of rows. Check that the entity's entity_set names a collection."
             )
-        return Page(rows, self._link(answer, url))
+        return Page(rows, self._link(answer, url), _count(answer.get("@odata.count")))
 
     def _json(self, url: str, operation: str, read: Callable[[bytes], T], *, may_shrink: bool) -> T:
         flaw: Exception | None = None
@@ -240,6 +241,11 @@ class IfsCloud:
         if sentence not in self._told:
             self._told.add(sentence)
             self._log.warning(sentence)
+
+
+def _count(said: Any) -> int | None:
+    """A number of rows, which is a text where decimals are."""
+    return int(said) if str(said).isascii() and str(said).isdigit() else None
 
 
 def _checked(body: bytes) -> bytes:

@@ -19,6 +19,7 @@ from target_powerbi.changes import changes_of
 from target_powerbi.kept import Status
 from target_powerbi.outcomes import NOTHING_HAPPENED
 from target_powerbi.posting import Outcome
+from target_powerbi.repeated import Repeated
 from target_powerbi.rewriting import Rewriting
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Delivery:
         self._activated: dict[str, int] = {}
         self._appended: dict[str, str] = {}
         self._accepted: set[str] = set()
+        self._repeated: Repeated | None = None
         self._log = logging.getLogger(__name__)
 
     def repair(self) -> None:
@@ -73,6 +75,7 @@ class Delivery:
             for stream in self._posting.recount(again=False):
                 self._kept.mark(stream, Status.PENDING)
         self._kept.roll_back()
+        self._repeated = Repeated(self._kept)
         if self._dataset.id is None:
             return
         for stream in self._due():
@@ -111,17 +114,35 @@ class Delivery:
         self.tell_accepted(stream, batch, accepted=accepted, outdated=changes.outdated)
         return changes.outdated
 
-    def append(self, stream: str, rows: Iterable[Row], batch: str) -> None:
-        """Take rows without keys: each of them is one more row of the table.
+    def append(self, stream: str, rows: Sequence[Row], batch: str) -> int:
+        """Take rows of a table in which each is one more row, but for those that only come again.
+
+        Returns:
+            How many came again, and were left aside.
 
         Raises:
             BatchRefusedError: Power BI refused rows for good; those before them were taken.
             OutcomeAcceptedError: nobody can tell whether some arrived, and `on_unknown` takes them for delivered.
             IfsBiError: rows could not be delivered.
         """
-        accepted = self._add(stream, dict(zip(self._kept.running_keys(stream), rows, strict=False)))
+        again = self._repeated.among(stream, rows) if self._repeated else frozenset[int]()
+        new = [place for place in range(len(rows)) if place not in again]
+        taken = len(rows)
+        try:
+            accepted = self._add(
+                stream, dict(zip(self._kept.running_keys(stream), [rows[place] for place in new], strict=False))
+            )
+        except BatchRefusedError as error:
+            taken = new[error.stored]
+            raise BatchRefusedError(str(error), stored=taken) from None
+        finally:
+            if self._repeated and again:
+                self._repeated.came(stream, [rows[place] for place in again if place < taken])
         self._appended[stream] = batch
-        self.tell_accepted(stream, batch, accepted=accepted)
+        if again:
+            self._log.info("%s: %d rows came again, and are there already.", stream, len(again))
+        self.tell_accepted(stream, batch, accepted=accepted, outdated=len(again))
+        return len(again)
 
     def held_of(self, stream: str, batch: str, rows: int) -> int | None:
         """How many rows of an earlier run's batch the table shows: all or none; None as long as nobody can tell."""
@@ -167,7 +188,14 @@ class Delivery:
 
     def settle(self) -> None:
         """Note that the state of the run leaves now: rows without keys are not taken back any more."""
+        if self._repeated:
+            self._repeated.leaves()
         self._kept.confirm(self._appended)
+
+    def left(self) -> None:
+        """Note that it has left."""
+        if self._repeated:
+            self._repeated.left()
 
     def _rewrite_all(self, streams: Iterable[str], refuse: Refuse | None) -> None:
         first: IfsBiError | None = None

@@ -130,8 +130,11 @@ class SignedDelivery:
         self._tables.tell_accepted(stream, batch, accepted=accepted, outdated=changes.outdated)
         return changes.outdated
 
-    def append(self, stream: str, rows: Iterable[Row], batch: str) -> None:
+    def append(self, stream: str, rows: Iterable[Row], batch: str) -> int:
         """Take rows without keys: each of them is one more row of the table.
+
+        Returns:
+            0: nobody can tell whether one of them came before.
 
         Raises:
             BatchRefusedError: Power BI refused rows for good; those before them were taken.
@@ -142,6 +145,7 @@ class SignedDelivery:
         accepted = self._send(stream, [Change(key, None, row) for key, row in keyed])
         self._appended[stream] = batch
         self._tables.tell_accepted(stream, batch, accepted=accepted)
+        return 0
 
     def held_of(self, stream: str, batch: str, rows: int) -> int | None:
         """How many rows of an earlier run's batch are in the table's sums; None as long as nobody can tell."""
@@ -178,6 +182,9 @@ class SignedDelivery:
     def settle(self) -> None:
         """Note that the state of the run leaves now: rows without keys are not taken back any more."""
         self._kept.confirm(self._appended)
+
+    def left(self) -> None:
+        """Note that it has left, which makes no difference here."""
 
     def compact(self, stream: str) -> int:
         """Write a table anew from the rows that count, without those that cancel each other.

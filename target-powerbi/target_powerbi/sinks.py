@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.singer.sinks import DELETED_AT, TABLE_VERSION, RowSink
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
     from target_powerbi.tables import Table
     from target_powerbi.target import TargetPowerBI
+
+_TOGETHER = (
+    200  # rows written at a time: their values are still in the processor's cache when the next column is written
+)
 
 
 class PowerBISink(RowSink):
@@ -49,7 +54,7 @@ class PowerBISink(RowSink):
                 "The setting tables.%s names properties it does not have: %s.", stream_name, ", ".join(absent)
             )
 
-    @property
+    @cached_property
     def include_sdc_metadata_properties(self) -> bool:
         """Metadata columns are added in `append` alone: elsewhere they would make every row another one in every run."""
         return self._powerbi.settings.write_mode == "append" and super().include_sdc_metadata_properties
@@ -68,12 +73,13 @@ class PowerBISink(RowSink):
 
     def prepare(self, rows: list[dict[str, Any]]) -> dict[int, str]:
         """Write the rows as Power BI gets them; those that a column can't hold are refused."""
-        keys, refused = self._table.keys, dict[int, str]()
-        for position, row in enumerate(rows):
+        refused = dict[int, str]()
+        for first in range(0, len(rows), _TOGETHER):
+            some = rows[first : first + _TOGETHER]
             try:
-                self._prepared.append((key_of(row, keys), self._written(row)))
-            except UnfitValueError as reason:
-                refused[position] = str(reason)
+                self._prepared += self._written(some)
+            except UnfitValueError:
+                refused |= self._written_singly(some, first)
         if news := self._writer.unknown - self._told:
             self._told |= news
             self.logger.warning(
@@ -83,24 +89,40 @@ class PowerBISink(RowSink):
             )
         return refused
 
-    def _written(self, row: dict[str, Any]) -> Row:
-        generation = row.get(TABLE_VERSION)
-        gone = self._keeps_state and bool(row.get(DELETED_AT))
-        if gone and not self._table.keys:
+    def _written_singly(self, rows: list[dict[str, Any]], first: int) -> dict[int, str]:
+        refused = {}
+        for position, row in enumerate(rows, first):
+            try:
+                self._prepared += self._written([row])
+            except UnfitValueError as reason:
+                refused[position] = str(reason)
+        return refused
+
+    def _written(self, rows: list[dict[str, Any]]) -> list[tuple[str, Row]]:
+        keys, gone = self._table.keys, [self._keeps_state and bool(row.get(DELETED_AT)) for row in rows]
+        if not keys and any(gone):
             raise UnfitValueError(
                 "it is gone at the source, and without a key nobody knows which row of the table that is"
             )
-        sent = None if gone else self._writer.write(row)
-        if sent is not None and self._signs:
-            sent = signed(sent)
-        return Row(sent, version_of(row), generation if isinstance(generation, int) else None)
+        live = self._writer.write([row for row, is_gone in zip(rows, gone, strict=True) if not is_gone])
+        sent = iter(map(signed, live) if self._signs else live)
+        return [
+            (
+                key_of(row, keys),
+                Row(
+                    None if is_gone else next(sent),
+                    version_of(row),
+                    generation if isinstance(generation := row.get(TABLE_VERSION), int) else None,
+                ),
+            )
+            for row, is_gone in zip(rows, gone, strict=True)
+        ]
 
     def deliver(self, first: int, count: int, batch: str) -> int:
         """Give rows to the delivery, which appends them or keeps them until the table is rewritten at the end of the run."""
         delivery, rows = self._powerbi.run.delivery, self._prepared[first : first + count]
         if not self._table.keys:
-            delivery.append(self.stream_name, [row for _, row in rows], batch)
-            return 0
+            return delivery.append(self.stream_name, [row for _, row in rows], batch)
         completes = first + count == len(self._prepared)
         return delivery.mirror(self.stream_name, rows, batch if completes else None)
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _LARGEST_INT64 = 2**63 - 2  # the smallest and the largest number of 64 bits are not allowed
 _DIGITS_OF_INT64 = 19
-_LARGEST_SHOWN = 2**53  # what comes after it, visuals round: they calculate in doubles
+LARGEST_SHOWN = 2**53
+"""What comes after it, visuals round: they calculate in doubles."""
 _FIXED = Decimal(1).scaleb(-LIMITS.decimal_scale)
 _quantized = Context(prec=LIMITS.decimal_digits, traps=[InvalidOperation]).quantize
 _INFINITE = float("inf")
@@ -32,7 +33,6 @@ _MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))? ?(Z|z|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
 )
 _MILLISECOND_DIGITS = 3
-_MOST_SEEN = 4_000  # moments of one column that are remembered
 _FRACTIONAL = "--T::."
 _USUAL = {10: "--", 20: "--T::Z", 27: _FRACTIONAL}
 """By their length: a day, a moment in whole seconds, one in microseconds, each as every third character from the fifth on."""
@@ -102,7 +102,7 @@ def _number(value: Any) -> int | Decimal:
 
 
 def _int64(setting: str, *, bounded: bool) -> Callable[[Any], int]:
-    largest = _LARGEST_SHOWN if bounded else _LARGEST_INT64
+    largest = LARGEST_SHOWN if bounded else _LARGEST_INT64
     advice = (
         f"choose {setting}.type: Int64 (exact in the model up to 64 bits, rounded by visuals), String or Double"
         if bounded
@@ -165,19 +165,8 @@ def _boolean(value: Any) -> bool:
 
 def _moment(setting: str) -> Callable[[Any], str]:
     advice = f"choose {setting}.type: String to have it as it is"
-    seen: dict[str, str] = {}  # most dates of a column come again and again
 
     def convert(value: Any) -> str:
-        known = seen.get(value) if type(value) is str else None
-        if known is not None:
-            return known
-        if len(seen) >= _MOST_SEEN:
-            seen.clear()
-        moment = converted(value)
-        seen[value] = moment
-        return moment
-
-    def converted(value: Any) -> str:
         parts = utc(value)
         if parts is None:
             raise UnfitValueError(f"is {_shown(value)}, which is no date or timestamp of ISO 8601: {advice}")

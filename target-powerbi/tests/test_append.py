@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 import pytest
 from ifs_bi_core.errors import IfsBiError
+from target_powerbi.delivery import Delivery
+from target_powerbi.target import TargetPowerBI
 
 
 @pytest.fixture
@@ -66,3 +69,52 @@ def test_rows_of_a_run_whose_state_never_left_are_not_doubled_by_the_next(append
     appending.feed(appending.schema(), appending.order(1, 7))
     assert not appending.calls("DELETE")
     assert len(appending.rows()) == 5
+
+
+class Killed(BaseException):
+    """The end of a process."""
+
+
+@contextlib.contextmanager
+def killed_when_its_state_leaves(monkeypatch, *, had_left):
+    """The feeding inside ends in the moment in which its STATE leaves: just before it does, or just after."""
+
+    def end(*_):
+        raise Killed
+
+    moment = (Delivery, "left") if had_left else (TargetPowerBI, "_write_state_message")
+    with monkeypatch.context() as patched:
+        patched.setattr(*moment, end)
+        with pytest.raises(Killed):
+            yield
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 100])
+@pytest.mark.parametrize("had_left", [False, True])
+def test_versions_whose_state_was_about_to_leave_are_there_once(appending, monkeypatch, had_left, batch_size):
+    appending.config["batch_size_rows"] = batch_size
+    appending.feed(appending.schema(), appending.order(1, 1), appending.state("old"))
+    news = [appending.order(1, 2), appending.order(2, 2), appending.order(1, 3), appending.order(2, 2)]
+    said = [appending.schema(), *news, appending.state("new")]
+    for _ in range(2):  # and once more in the run that would have mended it
+        with killed_when_its_state_leaves(monkeypatch, had_left=had_left):
+            appending.feed(*said)
+    more = [*said[:-1], appending.order(1, 4), appending.state("new")]
+    appending.feed(*more)
+    assert [(row["OrderNo"], row["Amount"]) for row in appending.came()] == [
+        *(("1", 1), ("1", 2), ("2", 2), ("1", 3), ("2", 2), ("1", 4))
+    ]
+    assert {state for push in appending.pushes() for state in push.rows} <= {"acknowledged", "outdated"}
+    appending.feed(appending.schema(), appending.order(2, 2))  # the state had left: from here on it is one more
+    assert len(appending.rows()) == 7
+
+
+def test_a_row_that_is_refused_beside_rows_that_come_again_is_the_only_one_that_is_refused(appending, monkeypatch):
+    appending.feed(appending.schema(), appending.order(1), appending.state("old"))
+    said = [appending.schema(), *(appending.order(number) for number in (2, 3, 4))]
+    with killed_when_its_state_leaves(monkeypatch, had_left=False):
+        appending.feed(*said, appending.state("new"))
+    appending.fault("status", status=400, code="BadRequest", method="POST", path="*/rows", times=3)
+    appending.feed(*said[:2], appending.order(9), *said[2:], appending.order(5), appending.state("new"))
+    assert sorted(row["OrderNo"] for row in appending.rows()) == ["1", "2", "3", "4", "5"]
+    assert [key for key, _ in appending.dead()] == ['{"OrderNo":"9"}']

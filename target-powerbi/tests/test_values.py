@@ -25,7 +25,7 @@ NUMBERS = DECIMALS | st.integers() | st.integers(-(2**63), 2**63 - 1)
 def written(kind: str, value: Any, *, chosen: bool = False, stream: str = "s", name: str = "p") -> Any:
     """What a service gets of a value: its JSON, read with every digit."""
     table = Table(stream, "T", (), (Column(name, "C", kind, chosen=chosen),))
-    return json.loads(RowWriter(table).write({name: value}), parse_float=Decimal)["C"]
+    return json.loads(RowWriter(table).write([{name: value}])[0], parse_float=Decimal)["C"]
 
 
 def stored(kind: str, value: Any, *, chosen: bool = False) -> Any:
@@ -205,22 +205,22 @@ def test_what_the_pipe_notes_about_itself_is_cut_to_milliseconds():
 def test_long_strings_are_cut_and_counted_only_when_told_so():
     table = Table("s", "T", (), (Column("p", "C", "String"),))
     writer = RowWriter(table, truncate_strings=True)
-    assert json.loads(writer.write({"p": "x" * 5000}))["C"] == "x" * 4000
-    assert json.loads(writer.write({"p": "x" + "😀" * 2000}))["C"] == "x" + "😀" * 1999  # no half character
-    assert json.loads(writer.write({"p": "short"}))["C"] == "short"
+    assert json.loads(writer.write([{"p": "x" * 5000}])[0])["C"] == "x" * 4000
+    assert json.loads(writer.write([{"p": "x" + "😀" * 2000}])[0])["C"] == "x" + "😀" * 1999  # no half character
+    assert json.loads(writer.write([{"p": "short"}])[0])["C"] == "short"
     assert writer.truncated == 2
 
 
 def test_nulls_are_left_out_but_a_row_is_never_empty():
     table = Table("s", "T", (), (Column("a", "A", "String"), Column("b", "B", "Int64")))
     writer = RowWriter(table)
-    assert writer.write({"a": None, "b": 1}) == b'{"B":1}'
-    assert writer.write({}) == b'{"A":null}'
+    assert writer.write([{"a": None, "b": 1}, {}, {"b": 2}]) == [b'{"B":1}', b'{"A":null}', b'{"B":2}']
+    assert writer.write([]) == []
 
 
 def test_properties_without_a_column_are_noted():
     writer = RowWriter(Table("s", "T", (), (Column("a", "A", "String"),)), known={"dropped"})
-    writer.write({"a": "x", "dropped": 1, "surprise": 2, "_sdc_table_version": 3})
+    writer.write([{"a": "x", "dropped": 1, "surprise": 2, "_sdc_table_version": 3}])
     assert writer.unknown == {"surprise"}
 
 

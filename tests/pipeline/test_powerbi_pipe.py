@@ -1,5 +1,6 @@
 """Power BI equals the source, row by row, whatever happens on the way."""
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -96,3 +97,20 @@ def test_a_fault_on_the_way_doubles_and_loses_nothing(pipeline, dataset_rows, fa
     pump(pipeline)
     assert pipeline.box.world.faults == []
     assert differing(pipeline, dataset_rows) == []
+
+
+def test_verify_counts_the_rows_at_the_source_and_tells_which_streams_went_on_since(pipeline, run):
+    extracted = pipeline.extract()
+    assert pipeline.load_powerbi(extracted.out).code == 0
+    command = ("powerbi", "verify", "--config", "powerbi.json", "--source", "tap.json")
+    told = run("ifs-bi", *command, cwd=pipeline.folder)
+    assert (told.code, told.err) == (0, "")
+    assert told.out.decode().count("IFS Cloud has") == told.out.decode().count(" rows, too.") == len(BUILT_IN)
+    a_day_of_business(pipeline.box.world.database, seed=5)
+    told = run("ifs-bi", *command, "--json", cwd=pipeline.folder)
+    assert told.code == 1
+    tables = {table["stream"]: table for table in json.loads(told.out)}
+    for name, table in tables.items():
+        rows = len(source_rows(pipeline.box.world.database, name))
+        assert (table["source"]["rows"], table["holds"]) == (rows, rows == table["rows_shown"]), name
+    assert {table["holds"] for table in tables.values()} == {True, False}

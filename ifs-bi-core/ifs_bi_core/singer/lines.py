@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from ifs_bi_core.errors import ContractBrokenError, OutcomeUnknownError
 from ifs_bi_core.redaction import shown
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Callable
 
 _SHOWN = 80  # characters of a bad line that an error repeats
@@ -100,7 +100,14 @@ class LineReader(GenericSingerReader[bytes]):
         self, file_input: IO[bytes] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
     ) -> Counter[str]:
         """Call back for each message of the input; a file opened as text is read through its bytes."""
-        return super().process_lines(getattr(file_input, "buffer", file_input), callbacks)
+        counts: Counter[str] = Counter()
+        unknown: Callable[[dict[str, Any]], None] = self._process_unknown_message
+        for line in getattr(file_input, "buffer", file_input) or self.default_input:
+            message = self.deserialize_json(line)
+            kind = message["type"]
+            callbacks.get(kind, unknown)(message)
+            counts[kind] += 1
+        return counts
 
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
         """One message.

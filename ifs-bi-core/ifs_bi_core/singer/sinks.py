@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Sink
@@ -76,6 +77,16 @@ class RowSink(Sink):
         self._outgoing.resolve()
         self._target.progress_of(self.stream_name)
 
+    @cached_property
+    def include_sdc_metadata_properties(self) -> bool:
+        """Whether metadata columns are added; asked of every row."""
+        return bool(super().include_sdc_metadata_properties)
+
+    @cached_property
+    def max_size(self) -> int:
+        """Rows of a batch; asked of every row."""
+        return int(super().max_size)
+
     def get_validator(self) -> BaseJSONSchemaValidator | None:
         """A compiled validator, unless `validate_records` is off."""
         if not self.validate_schema:
@@ -99,7 +110,6 @@ class RowSink(Sink):
             self._refuse(row, line, mark, reason)
             return
         self.tally_record_read()
-        self.record_counter_metric.increment()
         if mark is not None:
             self._marks[len(self.rows)] = mark
         self.rows.append(row)
@@ -109,9 +119,10 @@ class RowSink(Sink):
     def _flaw(self, row: dict[str, Any]) -> str | None:
         if self._target.flaw is not None:
             return self._target.flaw
-        missing = [key for key in self.key_properties if row.get(key) is None]
-        if missing:
-            return f"its key {', '.join(missing)} is missing or null"
+        for name in self._key_names:
+            if row.get(name) is None:
+                missing = [key for key in self.key_properties if row.get(key) is None]
+                return f"its key {', '.join(missing)} is missing or null"
         # A delete carries the keys alone; properties that a live row must have are not asked of it.
         if self._validator is not None and not row.get(DELETED_AT):
             try:
@@ -153,6 +164,7 @@ class RowSink(Sink):
         self.rows, self._lines, self._extracted = [], [], []
         account, names = self._target.account, self._key_names
         account.run.read(self.stream_name, len(rows))
+        self.record_counter_metric.increment(len(rows))
         refused = self.prepare(rows)
         for position, reason in sorted(refused.items()):
             self._refuse(rows[position], lines[position], marks.get(position), reason)

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from singer_sdk import Sink, Target
 from singer_sdk.exceptions import RecordsWithoutSchemaException
+from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
 
 from ifs_bi_core.errors import ContractBrokenError, ExitCode
@@ -29,9 +30,14 @@ from ifs_bi_core.singer.refusals import Refusals
 from ifs_bi_core.singer.sinks import RowSink
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from singer_sdk.mapper import StreamMap
 
     from ifs_bi_core.singer.outgoing import Pushed
+
+
+_OF_RECORD = {"stream", "record"}
 
 
 class UnannouncedStreamError(ContractBrokenError, RecordsWithoutSchemaException):
@@ -197,14 +203,16 @@ class OrderedTarget(Plugin, Target):
         self.refusals.announce(message_dict["stream"], self.line if run is None else encode(message_dict))
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        self._assert_line_requires(message_dict, requires={"stream", "record"})
+        if not message_dict.keys() >= _OF_RECORD:
+            self._assert_line_requires(message_dict, requires=_OF_RECORD)
         taken = False
         for stream_map in self._stream_maps(message_dict["stream"]):
-            row = stream_map.transform(dict(message_dict["record"]))
+            given = dict(message_dict["record"])
+            row = given if _changes_nothing(stream_map) else stream_map.transform(given)
             if row is None:  # filtered out by the map
                 continue
             taken = True
-            sink = self.get_sink(stream_map.stream_alias)
+            sink = self._sinks_active.get(stream_map.stream_alias) or self.get_sink(stream_map.stream_alias)
             if not isinstance(sink, RowSink):
                 raise TypeError(f"{type(sink).__name__} is no RowSink")
             sink.accept(row, message_dict)
@@ -232,15 +240,21 @@ class OrderedTarget(Plugin, Target):
             f"alone. Leave batch_config out of the tap's settings, then run again."
         )
 
-    def _stream_maps(self, stream: str) -> Sequence[Any]:
-        if stream not in self.mapper.stream_maps:
+    def _stream_maps(self, stream: str) -> Sequence[StreamMap]:
+        maps: Mapping[str, Sequence[StreamMap]] = self.mapper.stream_maps
+        if stream not in maps:
             raise UnannouncedStreamError(
                 f"A message for stream '{stream}' came before its SCHEMA. The tap has to send the SCHEMA first."
             )
-        return self.mapper.stream_maps[stream]
+        return maps[stream]
 
     def _write_state_message(self, state: dict[str, Any]) -> None:
         self.refusals.flush()
         self.account.run.flush()
         sys.stdout.write(encode(state).decode() + "\n")  # a decimal inside a foreign tap's state stays a number
         sys.stdout.flush()
+
+
+def _changes_nothing(stream_map: StreamMap) -> bool:
+    """Whether a map gives back what it gets: asked of every row, it is told here in a tenth of the time that it takes itself."""
+    return type(stream_map) is SameRecordTransform and stream_map.flattening_options is None

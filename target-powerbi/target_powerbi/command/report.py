@@ -49,7 +49,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
 
 def verified_text(verified: Sequence[Verified]) -> str:
     """One line a table that is right, and one for each thing that differs."""
-    return "\n".join(line for table in verified for line in _verified(table))
+    return "\n".join(line for table in verified for line in (*_verified(table), *_beside_source(table)))
 
 
 def verified_as_json(verified: Sequence[Verified]) -> list[dict[str, Any]]:
@@ -132,7 +132,7 @@ def _verified(table: Verified) -> list[str]:
     lines = [] if table.due is None else [f"{name}: {table.due}"]
     if table.problem is not None:
         return [*lines, f"{name}: {table.problem}"]
-    if table.holds:
+    if table.is_as_kept:
         sums = f", and the sums of {', '.join(one.column for one in table.sums)}" if table.sums else ""
         return [*lines, f"{name}: {table.rows_kept:,} rows are equal{sums}."]
     if table.rows_kept != table.rows_shown:
@@ -142,6 +142,22 @@ def _verified(table: Verified) -> list[str]:
         for one in table.sums
         if not one.holds
     ]
+
+
+def _beside_source(table: Verified) -> list[str]:
+    source, name = table.source, f"{table.stream} (table '{table.table}')"
+    if source is None:
+        return []
+    if source.rows is None:
+        return [f"{name}: not compared with {source.system}: {source.why_not}"]
+    if table.is_as_source:
+        return [f"{name}: {source.system} has {source.rows:,} rows, too."]
+    here = f"{table.rows_kept:,} are kept" if table.rows_shown is None else f"Power BI shows {table.rows_shown:,}"
+    sentence = (
+        f"{name}: {source.system} has {source.rows:,} rows, and {here}. Rows may have come or gone there since the last run, and "
+        f"rows that were refused are in the dead letters: run again, then verify."
+    )
+    return [sentence]
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -125,19 +125,35 @@ def compact(tables: tuple[str, ...], sources: tuple[str, ...], *, as_json: bool)
 
 @powerbi.command("verify")
 @_tables
+@click.option(
+    "--source",
+    "taps",
+    multiple=True,
+    metavar="[PLUGIN=]FILE",
+    help="The tap's configuration file, or ENV for its environment variables: the rows at the source are counted as well.",
+)
 @_config
 @_as_json
-def verify(tables: tuple[str, ...], sources: tuple[str, ...], *, as_json: bool) -> ExitCode:
-    """Compare rows and sums in Power BI with those that were delivered. Ends with 1 where they differ."""
-    _, settings = _settings(sources)
+def verify(tables: tuple[str, ...], taps: tuple[str, ...], sources: tuple[str, ...], *, as_json: bool) -> ExitCode:
+    """Compare rows and sums in Power BI with those that were delivered. Ends with 1 where they differ.
+
+    With --source the number of rows at the source counts, too; it is another one where rows came or went since the last run.
+
+    \b
+        ifs-bi powerbi verify --config target.json --source tap.json
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    config, settings = _settings(sources)
     _expect_dataset(
         settings,
         "What its tables show is asked at the SQL analytics endpoint of the mirrored database, which this command can't.",
     )
     from target_powerbi.command.report import verified_as_json, verified_text  # noqa: PLC0415 - the reason is told in `plan`
     from target_powerbi.command.verification import verified  # noqa: PLC0415
+    from target_powerbi.command.verification_source import with_source  # noqa: PLC0415
 
     found = verified(settings, tables)
+    if taps:
+        found = with_source(found, config, taps)
     _say(verified_as_json(found), verified_text(found), as_json=as_json)
     return ExitCode.DONE if all(table.holds for table in found) else ExitCode.FAILED
 

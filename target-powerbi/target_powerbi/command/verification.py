@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ifs_bi_core.http.client import Surroundings
 
     from target_powerbi.api import PowerBI
+    from target_powerbi.command.verification_source import AtSource
     from target_powerbi.kept import KeptTable
     from target_powerbi.settings import Settings
     from target_powerbi.tables import Column, Table
@@ -72,6 +73,8 @@ class Verified:
         due: why the next run rewrites it; None where it does not.
         problem: why Power BI can't tell.
         skipped: why nothing was compared.
+        no_source: why its rows are not one each with those at the source; None where they are.
+        source: what the stream has at its source, where that was asked.
     """
 
     stream: str
@@ -82,9 +85,23 @@ class Verified:
     due: str | None = None
     problem: str | None = None
     skipped: str | None = None
+    no_source: str | None = None
+    source: AtSource | None = None
+
+    @property
+    def is_as_source(self) -> bool:
+        """Whether the table shows as many rows as its source has, as far as was compared."""
+        if self.source is None or self.source.rows is None:
+            return True
+        return self.source.rows == (self.rows_kept if self.rows_shown is None else self.rows_shown)
 
     @property
     def holds(self) -> bool:
+        """Whether the table shows what is kept, and as many rows as its source has, as far as was compared."""
+        return self.is_as_kept and self.is_as_source
+
+    @property
+    def is_as_kept(self) -> bool:
         """Whether the table shows what is kept, as far as was compared."""
         if self.skipped is not None:
             return True
@@ -149,7 +166,8 @@ def _verified(api: PowerBI, kept: Kept, dataset_id: str, stream: str, found: Kep
     table, rows = found.table, kept.count(stream)
     if settings.retention_policy != "none" and rows > LIMITS.rows_per_fifo_table:
         why = f"not compared, since retention_policy {settings.retention_policy} drops its oldest rows."
-        return Verified(stream, table.name, rows, skipped=why)
+        return Verified(stream, table.name, rows, skipped=why, no_source=why.removeprefix("not compared, "))
+    no_source = _no_source(table, settings)
     due = None
     if found.status is not Status.CLEAN:
         due = "it may show something else than the kept rows; the next run makes it right."
@@ -162,13 +180,20 @@ def _verified(api: PowerBI, kept: Kept, dataset_id: str, stream: str, found: Kep
     except AuthError as error:
         raise AuthError(f"{error} Where it is queries alone that are refused: {ALLOW_QUERIES}") from None
     except ContractBrokenError as error:
-        return Verified(stream, table.name, rows, due=due, problem=str(error))
+        return Verified(stream, table.name, rows, due=due, problem=str(error), no_source=no_source)
     shown = [Decimal(answer[0].get(f"[{place}]") or 0) for place in range(len(columns) + 1)] if answer else []
     if not shown:
-        return Verified(stream, table.name, rows, due=due, problem="the answer of Power BI holds no row.")
+        problem = "the answer of Power BI holds no row."
+        return Verified(stream, table.name, rows, due=due, problem=problem, no_source=no_source)
     with localcontext(Context(prec=_DIGITS)):
         sums = tuple(_sums(kept.rows(stream), columns, shown[1:]))
-    return Verified(stream, table.name, rows, int(shown[0]), sums, due)
+    return Verified(stream, table.name, rows, int(shown[0]), sums, due, no_source=no_source)
+
+
+def _no_source(table: Table, settings: Settings) -> str | None:
+    if settings.write_mode == "append":
+        return "in write_mode append every version of a row is a row."
+    return None if table.keys else "it has no key, so every row that comes is one more."
 
 
 def query_of(table: Table, columns: Iterable[Column], *, signed: bool) -> str:
