@@ -43,7 +43,11 @@ def values(vault):
     return {name: contents.secret(name) for name in contents.names}
 
 
-@pytest.mark.parametrize("key", [new_master_key(), "correct horse battery staple", "ü" * 12, "x"])
+@pytest.mark.parametrize(
+    "key",
+    [new_master_key(), "correct horse battery staple", "ü" * 12, "x"],
+    ids=["new", "a sentence", "not ASCII", "short"],
+)
 def test_a_key_from_the_environment_leaves_no_key_on_disk(tmp_path, key):
     vault = Vault(tmp_path / "vault.json", {"IFS_BI_VAULT_KEY": key})
     vault.set("a", "one")
