@@ -49,6 +49,7 @@ class PowerBISink(RowSink):
         self._prepared: list[tuple[str, Row]] = []  # key, and what Power BI gets
         self._told: set[str] = set()
         self._kept_versions_told = False
+        self._activated: int | None = None  # a row that comes behind a full refresh is no older than that
         if absent := unknown_choices(self.schema, choice):
             self.logger.warning(
                 "The setting tables.%s names properties it does not have: %s.", stream_name, ", ".join(absent)
@@ -112,7 +113,7 @@ class PowerBISink(RowSink):
                 Row(
                     None if is_gone else next(sent),
                     version_of(row),
-                    generation if isinstance(generation := row.get(TABLE_VERSION), int) else None,
+                    generation if isinstance(generation := row.get(TABLE_VERSION), int) else self._activated,
                 ),
             )
             for row, is_gone in zip(rows, gone, strict=True)
@@ -137,6 +138,7 @@ class PowerBISink(RowSink):
     def activate_version(self, new_version: int) -> None:
         """Rows that no refresh from this version on carried are gone; `append` keeps every version of a row all the same."""
         if self._keeps_state:
+            self._activated = new_version
             self._powerbi.run.delivery.activate(self.stream_name, new_version)
         elif not self._kept_versions_told:
             self._kept_versions_told = True

@@ -118,6 +118,11 @@ def test_a_version_that_is_activated_before_its_rows_empties_nothing_in_between(
     assert pipe.amounts().keys() == {"1"}
 
 
+def test_a_row_without_a_version_that_comes_behind_a_full_refresh_stays(pipe):
+    pipe.feed(pipe.schema(), pipe.order(1) | {"version": 1}, pipe.activate(2), pipe.order(2), pipe.state(1))
+    assert pipe.amounts().keys() == {"2"}
+
+
 def test_rows_without_a_version_go_when_a_version_is_activated(pipe):
     pipe.feed(pipe.schema(), pipe.order(1), pipe.order(2))
     pipe.feed(pipe.schema(), pipe.order(2) | {"version": 5}, pipe.activate(5))
