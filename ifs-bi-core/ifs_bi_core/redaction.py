@@ -46,6 +46,11 @@ class Redactor:
             self.register(password)
             self.register(unquote(password))
 
+    def forget(self) -> None:
+        """Forget all secrets: whoever had them is gone."""
+        with self._lock:
+            self._forms = ()
+
     def redact(self, text: str) -> str:
         """The text without secrets."""
         for form in self._forms:

@@ -527,7 +527,7 @@ STEPS = st.lists(
 
 @pytest.mark.parametrize("way", WAYS)
 def test_any_story_of_any_companies_ends_as_the_source_has_them(way):
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=12, deadline=None)
     @given(STEPS)
     def law(steps):
         pipeline = Pipeline(way)

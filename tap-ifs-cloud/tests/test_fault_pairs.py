@@ -145,9 +145,13 @@ def test_a_fault_alone_comes_to_what_the_table_says_and_the_next_run_brings_ever
 
 @pytest.mark.parametrize("name", AS_SCRIPTED)
 def test_two_faults_in_one_run_come_to_what_the_table_says_and_the_next_run_brings_everything(pipe, name):
-    """Each with itself and those behind it in the table, in both orders in turn, at ever other requests."""
+    """Each with itself and every third behind it in the table, in both orders in turn, at ever other requests.
+
+    Renewals of the metadata may follow each other at one request, which is then given up: they are not paired with themselves.
+    """
     place = AS_SCRIPTED.index(name)
-    for number, other in enumerate(AS_SCRIPTED[place:], place):
+    for number in range(place + 3 * (name == "metadata renewed"), len(AS_SCRIPTED), 3):
+        other = AS_SCRIPTED[number]
         pair = [FACTS[name], FACTS[other]]
         if number % 2:
             pair.reverse()

@@ -177,7 +177,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(ACTIONS)
 @example([("remove", 3), ("put", 3), ("run", 0)])
 def test_what_arrives_equals_the_source_whatever_happens_between_the_runs(new_rig, actions):

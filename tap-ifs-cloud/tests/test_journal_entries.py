@@ -515,7 +515,7 @@ class Story:
 
 
 @pytest.mark.parametrize("replication", ["auto", "full"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(steps=STEPS, page_size=st.integers(2, 5), paging=st.sampled_from(["auto", "skip"]))
 def test_what_is_shown_equals_the_source_after_any_moves_kills_and_losses(replication, steps, page_size, paging):
     with closing(Journal(Path(tempfile.mkdtemp(prefix="journal-")), replication=replication)) as journal:

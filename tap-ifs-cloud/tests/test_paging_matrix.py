@@ -189,7 +189,7 @@ WALKS = {
 @pytest.mark.parametrize("walk", WALKS)
 @pytest.mark.parametrize("server", SERVERS)
 def test_what_arrived_equals_the_source_however_it_is_paged_and_whatever_changes_meanwhile(early_turns, server, walk):
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=4, deadline=None)
     @given(
         before=BEFORE,
         runs=RUNS,
@@ -211,7 +211,7 @@ def test_what_arrived_equals_the_source_however_it_is_paged_and_whatever_changes
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_the_same_holds_where_streams_companies_and_pages_are_read_side_by_side(server):
-    @settings(max_examples=6, deadline=None)
+    @settings(max_examples=4, deadline=None)
     @given(before=BEFORE, runs=RUNS, page_size=st.integers(2, 5), last=st.sampled_from([(), COMPANIES]))
     def law(before, runs, page_size, last):
         tap = {"paging": "auto", "page_size": page_size, "lookback_seconds": 0, "concurrency": 4}

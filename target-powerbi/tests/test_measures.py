@@ -425,7 +425,7 @@ def expected(name: str, state: dict[str, list[dict[str, Any]]]) -> Decimal:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", [figure.name for figure in FIGURES])
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_a_figure_is_right_in_every_write_mode_and_under_every_slicer(name, mode, data):
     world = data.draw(WORLDS[name])
@@ -443,7 +443,7 @@ def test_a_figure_is_right_in_every_write_mode_and_under_every_slicer(name, mode
 
 
 @pytest.mark.parametrize("mode", ["signed", "append"])
-@hypothesis_settings(max_examples=30, deadline=None)
+@hypothesis_settings(max_examples=15, deadline=None)
 @given(world=WORLDS["Open purchase orders"])
 def test_rows_and_sums_of_a_table_are_those_of_its_present_state(mode, world):
     tables = dataset(mode)

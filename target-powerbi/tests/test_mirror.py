@@ -262,7 +262,7 @@ STEP = st.lists(
 NAMES = count()
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(STEP, min_size=1, max_size=4), st.integers(1, 3))
 def test_after_every_run_the_table_is_the_source(pipe, runs, batch_size):
     pipe.world.powerbi.clear()

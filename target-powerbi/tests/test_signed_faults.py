@@ -156,7 +156,7 @@ RUNS = st.lists(
 NAMES = count()
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(RUNS, st.integers(1, 3))
 def test_after_every_run_the_sums_are_the_source_and_the_same_rows_again_are_none(signing, runs, batch_size):
     usual = signing.time

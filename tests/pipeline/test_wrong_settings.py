@@ -65,11 +65,14 @@ def test_a_configuration_that_cannot_be_read_is_named(tmp_path, run, command, co
     one_sentence(run(command, "--config", path, cwd=tmp_path), 2, "config.json", *parts)
 
 
-@pytest.mark.parametrize("command", ["tap-ifs-cloud", "target-powerbi"])
-def test_a_missing_setting_is_named(tmp_path, run, command):
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [("tap-ifs-cloud", "'client_id' is a required property"), ("target-powerbi", "'dataset_id'")],
+)
+def test_a_missing_setting_is_named(tmp_path, run, command, named):
     path = tmp_path / "config.json"
     path.write_text("{}")
-    one_sentence(run(command, "--config", path, cwd=tmp_path), 2, "'client_id' is a required property")
+    one_sentence(run(command, "--config", path, cwd=tmp_path), 2, named)
 
 
 ENVIRONMENT = {
@@ -113,7 +116,7 @@ def test_an_unknown_option_is_named(tmp_path, run):
         ({"workspace_id": "99999999-0000-0000-0000-000000000000"}, 2, ["workspace"]),
         ({"api_url": "http://api.powerbi.com"}, 2, ["http is allowed for loopback addresses alone"]),
         ({"dataset_id": "99999999-0000-0000-0000-000000000000", "dataset_name": None}, 2, ["dataset"]),
-        ({"write_mode": "signed"}, 2, ["signed"]),
+        ({"retention_policy": "basicFIFO"}, 2, ["Set write_mode: append"]),
     ],
 )
 def test_target_powerbi_says_what_is_wrong(pipeline, changes, code, parts, some_lines):

@@ -101,7 +101,7 @@ CHANGE = st.tuples(
 RUN = st.tuples(st.lists(CHANGE, max_size=6), st.none() | st.integers(0, 40))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(runs=st.lists(RUN, min_size=1, max_size=5), batch_size=st.integers(1, 4), applies=st.booleans())
 def test_after_any_schedule_of_changes_and_kills_the_tables_are_the_source(new_mirror, runs, batch_size, applies):
     mirror = new_mirror()

@@ -161,7 +161,7 @@ def test_a_fault_at_any_request_is_survived(onelake, how):
 FAULT = st.tuples(st.sampled_from(sorted(FAULTS)), st.integers(0, 14))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.lists(FAULT, min_size=2, max_size=2), st.integers(0, 9)), min_size=1, max_size=2))
 def test_after_any_pair_of_faults_the_table_is_the_source_when_a_run_has_come_to_its_end(onelake, runs):
     onelake.feed(onelake.schema(), onelake.order(2), onelake.order(3))
