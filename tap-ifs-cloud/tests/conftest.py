@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
@@ -28,6 +28,7 @@ from ifs_bi_sandbox.ifs.exchange import EXACT_JSON, Call
 from ifs_bi_sandbox.ifs.provider import Provider
 from ifs_bi_sandbox.ifs.store import Store
 from ifs_bi_sandbox.ifs.writer import Writer
+from ifs_bi_sandbox.servers import Sandbox
 from ifs_bi_sandbox.world import Switches, World
 from pipeline.killable import Arrivals, Runs
 from tap_ifs_cloud.client import Page
@@ -46,6 +47,23 @@ from tap_ifs_cloud.state_filter import StateFilter
 from tap_ifs_cloud.surroundings import Surroundings
 from tap_ifs_cloud.timestamp import changed_records
 from tap_ifs_cloud.turns import Turns
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox(scale=400, seed=3) as box:
+        yield box
+
+
+@pytest.fixture
+def box(running: Sandbox) -> Iterator[Sandbox]:
+    """The sandbox as it was at first."""
+    before = asdict(running.world.switches)
+    running.world.requests.clear()
+    yield running
+    vars(running.world.switches).update(before)
+    running.world.faults.clear()
+
 
 ROWS = Projection(
     name="RowHandling",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
-from dataclasses import asdict
 from typing import Any
 from urllib.parse import unquote
 
@@ -35,21 +34,6 @@ KINDS = {
     "by option": [Fault("ifs", "status", path="*/$count", status=404, times=None)],
     "no number": [Fault("ifs", "status", path="*/$count", status=200, message="many", times=None)],
 }
-
-
-@pytest.fixture(scope="module")
-def running():
-    with Sandbox(scale=400, seed=3) as box:
-        yield box
-
-
-@pytest.fixture
-def box(running):
-    """The sandbox as it was at first."""
-    before = asdict(running.world.switches)
-    yield running
-    vars(running.world.switches).update(before)
-    running.world.faults.clear()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What ``ifs-bi ping`` finds out about IFS Cloud, against the sandbox."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -10,28 +10,12 @@ from ifs_bi_core.http.client import Surroundings
 from ifs_bi_core.ping import Status, ping
 from ifs_bi_core.singer.configuration import settings_of
 from ifs_bi_sandbox.faults import Fault
-from ifs_bi_sandbox.servers import Sandbox
 from pipeline.pulling import access
 from tap_ifs_cloud.page_limits import PageLimits
 from tap_ifs_cloud.ping import checks
 from tap_ifs_cloud.tap import TapIfsCloud
 
 ALL = ["configuration", "token", "projection", "row", "Allowed Companies", "clock", "pages"]
-
-
-@pytest.fixture(scope="module")
-def running():
-    with Sandbox(scale=400, seed=3) as box:
-        yield box
-
-
-@pytest.fixture
-def box(running):
-    """The sandbox as it was at first."""
-    before = asdict(running.world.switches)
-    yield running
-    vars(running.world.switches).update(before)
-    running.world.faults.clear()
 
 
 @pytest.fixture

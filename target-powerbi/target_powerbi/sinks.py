@@ -49,7 +49,6 @@ class PowerBISink(RowSink):
         self._prepared: list[tuple[str, Row]] = []  # key, and what Power BI gets
         self._told: set[str] = set()
         self._kept_versions_told = False
-        self._activated: int | None = None  # a row that comes behind a full refresh is no older than that
         if absent := unknown_choices(self.schema, choice):
             self.logger.warning(
                 "The setting tables.%s names properties it does not have: %s.", stream_name, ", ".join(absent)
@@ -107,13 +106,14 @@ class PowerBISink(RowSink):
             )
         live = self._writer.write([row for row, is_gone in zip(rows, gone, strict=True) if not is_gone])
         sent = iter(map(signed, live) if self._signs else live)
+        activated = self._powerbi.run.delivery.activated.get(self.stream_name)
         return [
             (
                 key_of(row, keys),
                 Row(
                     None if is_gone else next(sent),
                     version_of(row),
-                    generation if isinstance(generation := row.get(TABLE_VERSION), int) else self._activated,
+                    generation if isinstance(generation := row.get(TABLE_VERSION), int) else activated,
                 ),
             )
             for row, is_gone in zip(rows, gone, strict=True)
@@ -138,7 +138,6 @@ class PowerBISink(RowSink):
     def activate_version(self, new_version: int) -> None:
         """Rows that no refresh from this version on carried are gone; `append` keeps every version of a row all the same."""
         if self._keeps_state:
-            self._activated = new_version
             self._powerbi.run.delivery.activate(self.stream_name, new_version)
         elif not self._kept_versions_told:
             self._kept_versions_told = True

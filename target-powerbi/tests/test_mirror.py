@@ -123,6 +123,12 @@ def test_a_row_without_a_version_that_comes_behind_a_full_refresh_stays(pipe):
     assert pipe.amounts().keys() == {"2"}
 
 
+def test_such_a_row_stays_though_the_schema_has_got_a_column_meanwhile(pipe):
+    wider = pipe.schema(properties={**pipe.schema()["schema"]["properties"], "Note": {"type": ["string", "null"]}})
+    pipe.feed(pipe.schema(), pipe.order(1) | {"version": 1}, pipe.activate(2), wider, pipe.order(2), pipe.state(1))
+    assert pipe.amounts().keys() == {"2"}
+
+
 def test_rows_without_a_version_go_when_a_version_is_activated(pipe):
     pipe.feed(pipe.schema(), pipe.order(1), pipe.order(2))
     pipe.feed(pipe.schema(), pipe.order(2) | {"version": 5}, pipe.activate(5))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ class KilledError(BaseException):
     """The process is gone."""
 
 
-class Arrivals:
+class Arrivals(ABC):
     """What arrives, applied in order; what a row is, and where it is kept, says each kind of destination.
 
     Attributes:
@@ -42,13 +43,13 @@ class Arrivals:
         self.version = 0
         return count > 0
 
+    @abstractmethod
     def take(self, record: dict[str, Any]) -> None:
         """Apply a record."""
-        raise NotImplementedError
 
+    @abstractmethod
     def drop_older(self) -> None:
         """Drop the rows of earlier versions than the present one."""
-        raise NotImplementedError
 
     def arrived(self, kind: str) -> None:
         self.kinds[kind] += 1
@@ -58,7 +59,7 @@ class Arrivals:
                 raise KilledError
 
 
-class Runs:
+class Runs(ABC):
     """Runs between a tenant and a destination.
 
     Attributes:
@@ -77,9 +78,9 @@ class Runs:
         handler.emit = lambda record: self.said.append(record.getMessage())
         self._log.addHandler(handler)
 
+    @abstractmethod
     def records_from(self, state: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The records of a run, which writes into its state."""
-        raise NotImplementedError
 
     def run(self, state: dict[str, Any] | None = None, *, kill_after: int | None = None) -> dict[str, Any]:
         """One run from a state, the last one if none is given; the states that it leaves are kept, the last one returned."""
