@@ -343,6 +343,11 @@ CASES = {
         {"orders": [{"id": "2", "_sdc_table_version": "2"}]},
         {"hard_delete": True},
     ),
+    "a row without a version behind a full refresh stays": Case(
+        [[ORDERS, record("orders", {"id": "1"}, 1), activate("orders", 2), record("orders", {"id": "2"})]],
+        {"orders": [{"id": "2", "_sdc_table_version": "2"}]},
+        {"hard_delete": True},
+    ),
     "ACTIVATE_VERSION before the rows waits for them": Case(
         [
             [ORDERS, record("orders", {"id": "1", "a": "x"}, 1), record("orders", {"id": "2"}, 1)],

@@ -43,9 +43,6 @@ class Delivery:
         kept: what its tables show.
         batch_size_rows: rows a request at most.
         within_hour: whether a table that people look at is only rewritten where an hour is enough for it.
-
-    Attributes:
-        activated: the version of each stream that was activated in this run; what comes behind it is no older than that.
     """
 
     def __init__(
@@ -56,7 +53,7 @@ class Delivery:
         self._kept = kept
         self._batch_size_rows = batch_size_rows
         self._rewriting = Rewriting(posting, kept, batch_size_rows=batch_size_rows, within_hour=within_hour)
-        self.activated: dict[str, int] = {}
+        self._activated: dict[str, int] = {}
         self._appended: dict[str, str] = {}
         self._accepted: set[str] = set()
         self._repeated: Repeated | None = None
@@ -158,7 +155,7 @@ class Delivery:
 
     def activate(self, stream: str, version: int) -> None:
         """Note that rows which no refresh from this version on carried are gone; done at the end of the input."""
-        self.activated[stream] = version
+        self._activated[stream] = version
 
     def finish(self, refuse: Refuse | None = None) -> None:
         """Make every table show its kept rows; returns when Power BI has confirmed it.
@@ -169,11 +166,11 @@ class Delivery:
         Raises:
             IfsBiError: of the first table that can't be made right; the others are.
         """
-        for stream, version in self.activated.items():
+        for stream, version in self._activated.items():
             gone = self._kept.drop_older(stream, version)
             if gone:
                 self._log.info("%s: %d rows are gone at the source.", stream, gone)
-        self.activated.clear()
+        self._activated.clear()
         if (due := self._due()) and self._dataset.id is None:
             self._dataset.create()
         for _ in range(_RECOUNTS):

@@ -71,9 +71,6 @@ class SignedDelivery:
         dataset: where to; while it is absent, rows are kept and nothing is sent.
         kept: what the rows of its tables sum to.
         batch_size_rows: rows a request at most; a change has two, which stay together even where this is 1.
-
-    Attributes:
-        activated: the version of each stream that was activated in this run; what comes behind it is no older than that.
     """
 
     def __init__(
@@ -84,7 +81,7 @@ class SignedDelivery:
         self._dataset = dataset
         self._kept = kept
         self._most_rows = max(2, batch_size_rows)
-        self.activated: dict[str, int] = {}
+        self._activated: dict[str, int] = {}
         self._appended: dict[str, str] = {}
         self._cancelled: set[str] = set()
         self._log = logging.getLogger(__name__)
@@ -156,7 +153,7 @@ class SignedDelivery:
 
     def activate(self, stream: str, version: int) -> None:
         """Note that rows which no refresh from this version on carried are gone; done at the end of the input."""
-        self.activated[stream] = version
+        self._activated[stream] = version
 
     def finish(self, refuse: Refuse | None = None) -> None:
         """Cancel what is gone, and fill the tables that are due; returns when Power BI has confirmed it.
@@ -169,13 +166,13 @@ class SignedDelivery:
             IfsBiError: of the first table that can't be made right; the others are.
         """
         first: IfsBiError | None = None
-        for stream, version in self.activated.items():
+        for stream, version in self._activated.items():
             try:
                 self._cancel_older(stream, version)
             except (*NOTHING_HAPPENED, RowRejectedError) as error:
                 first = first or error
                 self._log.warning("%s", error)
-        self.activated.clear()
+        self._activated.clear()
         self._tables.finish(refuse)
         if first is not None:
             raise first

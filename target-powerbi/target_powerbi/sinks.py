@@ -106,14 +106,13 @@ class PowerBISink(RowSink):
             )
         live = self._writer.write([row for row, is_gone in zip(rows, gone, strict=True) if not is_gone])
         sent = iter(map(signed, live) if self._signs else live)
-        activated = self._powerbi.run.delivery.activated.get(self.stream_name)
         return [
             (
                 key_of(row, keys),
                 Row(
                     None if is_gone else next(sent),
                     version_of(row),
-                    generation if isinstance(generation := row.get(TABLE_VERSION), int) else activated,
+                    generation if isinstance(generation := row.get(TABLE_VERSION), int) else None,
                 ),
             )
             for row, is_gone in zip(rows, gone, strict=True)

@@ -100,8 +100,11 @@ class RowSink(Sink):
         """Check a row and put it into the batch; one that can't be accepted is refused."""
         if self.include_sdc_metadata_properties:
             self._add_sdc_metadata_to_record(row, message, {})
-        elif message.get("version") is not None:
-            row[TABLE_VERSION] = message["version"]
+        version = message.get("version")
+        if version is None:
+            version = self._target.activated.get(self.stream_name)
+        if version is not None:
+            row[TABLE_VERSION] = version
         reason = self._flaw(row)
         line = self._target.line or encode(message)
         mark = self._target.refusals.mark_of(message) if MEMBER in message else None

@@ -56,6 +56,8 @@ class OrderedTarget(Plugin, Target):
         self.max_parallelism = 1  # sinks of one target share one connection
         self.holds_state = self.confirms_at_end
         """Whether a STATE would stand for something that is only done at the end of the run."""
+        self.activated: dict[str, int] = {}
+        """The version of each stream that was activated last in this run: a row behind it is no older than that."""
         self._pushed: list[Pushed] = []
         self._progress: dict[str, Progress] = {}
 
@@ -233,6 +235,7 @@ class OrderedTarget(Plugin, Target):
             sink = self.get_sink(stream_map.stream_alias)
             self.drain_one(sink)
             sink.activate_version(message_dict["version"])
+            self.activated[stream_map.stream_alias] = message_dict["version"]
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         raise ContractBrokenError(

@@ -147,8 +147,7 @@ class MirroringSink(RowSink):
 
     def _summary(self, row: Mapping[str, Any]) -> Row:
         generation = row.get(TABLE_VERSION)
-        if not isinstance(generation, int):  # what comes behind a refresh that waits for the end is no older than that
-            generation = self._run.announced.get(self.stream_name)
+        generation = generation if isinstance(generation, int) else None
         if not self._table.keys:
             return Row(_NUMBERED, None, generation)
         digest = None if self._is_gone(row) else self._digest(row)
