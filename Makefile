@@ -8,7 +8,7 @@ MODULES := ifs-bi-core/ifs_bi_core tap-ifs-cloud/tap_ifs_cloud target-powerbi/ta
 	target-looker-warehouse/target_looker_warehouse sandbox/ifs_bi_sandbox
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help env demo test check format bench docs wheels clean
+.PHONY: help env demo test prove check format bench docs wheels clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -20,21 +20,24 @@ help: ## what can be made
 	$(BIN)/uv sync --locked --inexact --quiet
 	touch $@
 
-# Meltano has an environment of its own: its SQLAlchemy is another one than the plugins'. So has each tap and target that
-# nobody here wrote; they prove that ours are ordinary Singer citizens.
-PINS := meltano==4.4.1 tap-jsonl==0.3.1 target-jsonl==0.1.4
-.envs/%/.ready: .venv/.ready Makefile
+# Meltano has an environment of its own: its SQLAlchemy is another one than the plugins'. So has each plugin that nobody here
+# wrote, which proves that ours are ordinary Singer citizens, and each emulator of a warehouse.
+ENVIRONMENTS := $(basename $(notdir $(wildcard tests/environments/*.txt)))
+.envs/%/.ready: tests/environments/%.txt .venv/.ready
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .envs/$*
-	$(BIN)/uv pip install --quiet --python .envs/$*/bin/python '$(filter $*==%,$(PINS))'
+	$(BIN)/uv pip install --quiet --python .envs/$*/bin/python --requirement $<
 	touch $@
 
-env: .venv/.ready $(patsubst %,.envs/%/.ready,meltano tap-jsonl target-jsonl) ## all environments
+env: .venv/.ready $(ENVIRONMENTS:%=.envs/%/.ready) ## all environments
 
 demo: .venv/.ready .envs/meltano/.ready ## sandbox, both pipes, a change, both pipes again, three reports
 	$(BIN)/ifs-bi-sandbox demo --meltano .envs/meltano/bin/meltano
 
 test: env ## every test; none is skipped
 	$(BIN)/pytest --numprocesses=logical --dist=loadfile
+
+prove: env ## the long proofs
+	$(BIN)/pytest --numprocesses=logical --dist=loadfile -m prove
 
 check: .venv/.ready ## lint, format, types, import contracts, dependencies
 	$(BIN)/ruff check --no-cache .
