@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ifs_bi_core.errors import ContractBrokenError
 from ifs_bi_core.redaction import REDACTOR
-from ifs_bi_core.singer.lines import LineReader, LineWriter, decode, encode
+from ifs_bi_core.singer.lines import LineWriter, decode, encode
+from ifs_bi_core.singer.reader import LineReader
 from singer_sdk.singerlib import RecordMessage, StateMessage
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

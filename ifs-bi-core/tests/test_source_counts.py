@@ -8,7 +8,7 @@ from ifs_bi_core import source_counts as module
 from ifs_bi_core.errors import ConfigError
 from ifs_bi_core.redaction import REDACTOR
 from ifs_bi_core.singer.plugin import Plugin
-from ifs_bi_core.source_counts import SourceCounter, counted, filtered, owner
+from ifs_bi_core.source_counts import SourceCounter, counted, filtered, mapped, opened, owner
 from singer_sdk import Tap
 
 
@@ -103,3 +103,23 @@ def test_a_file_is_that_of_the_only_tap_or_of_the_one_that_it_names():
             owner(installed, sources)
     with pytest.raises(ConfigError, match="Install the tap"):
         owner([], ["x.json"])
+
+
+def test_a_system_is_opened_with_the_settings_that_the_tap_would_run_with(shop, monkeypatch):
+    whole = SourceCounter("Shop", lambda: TapShop, counts, lambda config: f"rows of {config['address']}")
+    monkeypatch.setattr(module, "SHOP", whole)
+    found = opened([shop()])
+    assert (found.system, found.rows, found.config["limit"]) == ("Shop", "rows of https://shop", 7)
+
+
+def test_a_plugin_that_counts_and_no_more_says_so(shop):
+    with pytest.raises(ConfigError, match="tap-shop tells how many rows there are, and no more"):
+        opened([shop()])
+
+
+def test_a_stream_whose_values_are_mapped_is_told():
+    maps = {"stream_maps": {"orders": {"Name": "upper(Name)"}, "sites": {"__alias__": "places"}, "gone": None}}
+    assert "stream_maps change" in (mapped(maps, "orders") or "")
+    assert mapped(maps, "places")
+    assert mapped(maps, "companies") is None
+    assert mapped({}, "orders") is None

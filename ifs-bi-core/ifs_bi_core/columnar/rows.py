@@ -53,7 +53,8 @@ def to_arrow(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[pa.Table, 
     for column in columns:
         source = column.source
         values = [row.get(source) for row in rows]
-        array = _at_once(values, column.type)
+        plain = _RULES[column.type.kind].plain
+        array = at_once(values, column.type) if plain is None or set(map(type, values)) <= plain else None
         if array is None:
             array, flawed = _one_by_one(values, column.type)
             for position, reason in flawed.items():
@@ -65,18 +66,20 @@ def to_arrow(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[pa.Table, 
     return pa.Table.from_arrays(arrays, names=[column.name for column in columns]), {}
 
 
-def _at_once(values: list[Any], column_type: ColumnType) -> pa.Array | None:
-    """The column, if all its values have the plain form; None if they have to be looked at one by one."""
-    rule = _RULES[column_type.kind]
-    if rule.plain is not None and not set(map(type, values)) <= rule.plain:
-        return None
+def at_once(values: Sequence[Any], column_type: ColumnType) -> pa.Array | None:
+    """The column, if all its values have the plain form; None if they have to be looked at one by one.
+
+    Args:
+        values: of the Python types that a decoded row has in such a column.
+        column_type: what they become.
+    """
     try:
-        return rule.at_once(values, column_type)
+        return _RULES[column_type.kind].at_once(values, column_type)
     except (pa.ArrowInvalid, ArithmeticError, UnicodeEncodeError):
         return None  # one of the values can't be held, and the slow way will say which
 
 
-def _one_by_one(values: list[Any], column_type: ColumnType) -> tuple[pa.Array | None, dict[int, str]]:
+def _one_by_one(values: Sequence[Any], column_type: ColumnType) -> tuple[pa.Array | None, dict[int, str]]:
     """The column, or reasons by position."""
     rule = _RULES[column_type.kind]
     flaws: dict[int, str] = {}
@@ -94,15 +97,15 @@ def _one_by_one(values: list[Any], column_type: ColumnType) -> tuple[pa.Array | 
 # All values of a column at once. Each raises where Arrow meets a value that it can't hold exactly.
 
 
-def _booleans(values: list[Any], _type: ColumnType) -> pa.Array:
+def _booleans(values: Sequence[Any], _type: ColumnType) -> pa.Array:
     return pa.array(values, pa.bool_())
 
 
-def _integers(values: list[Any], _type: ColumnType) -> pa.Array:
+def _integers(values: Sequence[Any], _type: ColumnType) -> pa.Array:
     return pa.array(values, pa.int64())
 
 
-def _decimals(values: list[Any], column_type: ColumnType) -> pa.Array:
+def _decimals(values: Sequence[Any], column_type: ColumnType) -> pa.Array:
     # Arrow itself takes 1E-77 for zero and ends the process at 1E-9999999, so it is given no exponent but the column's.
     quantize = Context(prec=column_type.precision, traps=[InvalidOperation, Inexact]).quantize
     unit = Decimal(1).scaleb(-column_type.scale)
@@ -110,15 +113,15 @@ def _decimals(values: list[Any], column_type: ColumnType) -> pa.Array:
     return pa.array(exact, pa.decimal128(column_type.precision, column_type.scale))
 
 
-def _texts(values: list[Any], _type: ColumnType) -> pa.Array:
+def _texts(values: Sequence[Any], _type: ColumnType) -> pa.Array:
     return pa.array(values, pa.string())
 
 
-def _json_texts(values: list[Any], _type: ColumnType) -> pa.Array:
+def _json_texts(values: Sequence[Any], _type: ColumnType) -> pa.Array:
     return pa.array([None if value is None else encode(value).decode() for value in values], pa.string())
 
 
-def _dates(values: list[Any], _type: ColumnType) -> pa.Array | None:
+def _dates(values: Sequence[Any], _type: ColumnType) -> pa.Array | None:
     texts = pa.array(values, pa.string())
     if _all(pc.match_substring_regex(texts, _PLAIN_DATE)):
         dates = pc.cast(texts, pa.date32())
@@ -127,7 +130,7 @@ def _dates(values: list[Any], _type: ColumnType) -> pa.Array | None:
     return None
 
 
-def _timestamps(values: list[Any], _type: ColumnType) -> pa.Array | None:
+def _timestamps(values: Sequence[Any], _type: ColumnType) -> pa.Array | None:
     texts = pa.array(values, pa.string())
     for form, parsed_as in _PLAIN_TIMESTAMPS.items():
         if _all(pc.match_substring_regex(texts, form)):
@@ -216,11 +219,11 @@ def _shown(value: Any) -> str:
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
 
 
-def _built_dates(days: list[Any], _type: ColumnType) -> pa.Array:
+def _built_dates(days: Sequence[Any], _type: ColumnType) -> pa.Array:
     return pa.array(days, pa.int32()).view(pa.date32())
 
 
-def _built_timestamps(microseconds: list[Any], _type: ColumnType) -> pa.Array:
+def _built_timestamps(microseconds: Sequence[Any], _type: ColumnType) -> pa.Array:
     return pa.array(microseconds, pa.int64()).view(_UTC)
 
 
@@ -235,9 +238,9 @@ class _Rule(NamedTuple):
     """
 
     plain: frozenset[type] | None
-    at_once: Callable[[list[Any], ColumnType], pa.Array | None]
+    at_once: Callable[[Sequence[Any], ColumnType], pa.Array | None]
     exact: Callable[[Any, ColumnType], Any]
-    built: Callable[[list[Any], ColumnType], pa.Array]
+    built: Callable[[Sequence[Any], ColumnType], pa.Array]
 
 
 _NULL = type(None)

@@ -183,14 +183,36 @@ DEAD_ROWS = Table(
 )
 """Rows that were refused before they came into a batch."""
 
+NOTIFICATION_EVENTS = Table(
+    "notification_events",
+    METADATA,
+    _id(),
+    _text("run"),
+    _text("at"),
+    _text("destination"),
+    _text("item"),
+    _text("state"),
+    _text("reason", null=True),
+    Index("notification_events_by_destination", "destination"),
+)
+"""What a service has to be told after a load (`ifs_bi_core.ledger.notifications`): that it is due, that it was told."""
+
 RECOVERY_TABLES = (VERSIONS, RUN_EVENTS, BATCHES, BATCH_EVENTS)
 """What has to be readable before anything is pushed."""
 
 
+_LATER = (NOTIFICATION_EVENTS,)
+
+
 def _version_1(connection: Connection) -> None:
-    METADATA.create_all(connection, checkfirst=False)  # a table of that name is somebody else's
+    first = [table for table in METADATA.sorted_tables if table not in _LATER]
+    METADATA.create_all(connection, tables=first, checkfirst=False)  # a table of that name is somebody else's
 
 
-MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _version_1}
+def _version_2(connection: Connection) -> None:
+    METADATA.create_all(connection, tables=[NOTIFICATION_EVENTS], checkfirst=False)
+
+
+MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _version_1, 2: _version_2}
 """By version, what brings a ledger to it from the one before. A step only adds, so that a process of the older package that is
 running at that moment goes on writing."""

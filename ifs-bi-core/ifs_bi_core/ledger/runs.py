@@ -24,7 +24,16 @@ from typing import TYPE_CHECKING, Protocol, Self
 from sqlalchemy import exists
 
 from ifs_bi_core.errors import ConfigError
-from ifs_bi_core.ledger.accounts import ATTEMPTS, BATCH_EVENTS, BATCHES, DEAD_ROWS, PAGES, READS, RUN_EVENTS
+from ifs_bi_core.ledger.accounts import (
+    ATTEMPTS,
+    BATCH_EVENTS,
+    BATCHES,
+    DEAD_ROWS,
+    NOTIFICATION_EVENTS,
+    PAGES,
+    READS,
+    RUN_EVENTS,
+)
 from ifs_bi_core.ledger.batches import Batch, BatchWriter, read_batches
 from ifs_bi_core.ledger.database import LOCK_TIMEOUT_SECONDS, Database
 from ifs_bi_core.ledger.journal import Journal, instant, stamp, utc_now
@@ -36,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    from ifs_bi_core.ledger.notifications import Notification
     from ifs_bi_core.ledger.trail import TrailRow
 
 DEFAULT_STATE_DIR = Path(".ifs-bi")
@@ -163,6 +173,24 @@ class Run:
         values = {"run": self.id, "at": self._journal.now(), "stream": stream, "destination": destination, "key": key}
         self._journal.note(DEAD_ROWS, **values, reason=REDACTOR.redact(reason))
         self._journal.write_if_due()
+
+    def notification(
+        self, destination: str, items: Iterable[str], state: Notification, reason: str | None = None
+    ) -> None:
+        """Tell of something that a service has to be told after a load; on disk when this returns.
+
+        Args:
+            destination: the service, without secrets.
+            items: what it has to be told, in the words of whoever tells it.
+            state: what became of it.
+            reason: why, where it is not told.
+
+        Raises:
+            LedgerError: the ledger can't be written any more.
+        """
+        values = {"run": self.id, "at": self._journal.now(), "destination": destination, "state": state.value}
+        said = {**values, "reason": reason and REDACTOR.redact(reason)}
+        self._journal.write(*((NOTIFICATION_EVENTS, {**said, "item": item}) for item in items), durable=True)
 
     def begin_batch(self, stream: str, destination: str) -> BatchWriter:
         """Begin a batch whose rows come bit by bit.

@@ -73,7 +73,7 @@ class TrailColumns(NamedTuple):
     extracted_at: Sequence[str | None]
     transformed_at: Sequence[str | None]
     deleted: Sequence[bool]
-    payload: Sequence[bytes]
+    payload: Sequence[bytes] | pa.StringArray
 
 
 class TrailWriter:
@@ -147,8 +147,10 @@ class TrailWriter:
         self.rows += len(names)
 
 
-def _texts(lines: Sequence[bytes]) -> pa.Array:
+def _texts(lines: Sequence[bytes] | pa.StringArray) -> pa.StringArray:
     """UTF-8 that was read as such before, so that it need not be looked at again."""
+    if isinstance(lines, pa.StringArray):
+        return lines
     offsets = pa.array(accumulate(map(len, lines), initial=0), pa.int32())
     return pa.StringArray.from_buffers(len(lines), offsets.buffers()[1], pa.py_buffer(b"".join(lines)))
 

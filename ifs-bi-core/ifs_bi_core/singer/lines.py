@@ -1,4 +1,4 @@
-"""Singer lines in and out: every digit of a number is kept, and a bad line gets a sentence."""
+"""Singer messages as JSON, with every digit of a number, and the writer of their lines."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ import json
 import os
 import sys
 import time
-from collections import Counter
 from decimal import Decimal
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from singer_sdk.singerlib.encoding.base import GenericSingerReader, GenericSingerWriter
+from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from singer_sdk.singerlib.encoding.simple import Message, RecordMessage, SchemaMessage
 
-from ifs_bi_core.errors import ContractBrokenError, OutcomeUnknownError
-from ifs_bi_core.redaction import shown
+from ifs_bi_core.errors import OutcomeUnknownError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SHOWN = 80  # characters of a bad line that an error repeats
-_LOOKED_AT = 10_000  # bytes of it in which secrets are looked for: longer than a token
 _BUFFER_BYTES = 1 << 18
 _BUFFER_SECONDS = 1.0
 
@@ -75,65 +71,6 @@ def decode_flawed(line: str | bytes) -> tuple[Any, str | None]:
         if not found:  # it is something else that the stricter reader refuses
             raise
         return value, found[0]
-
-
-class LineReader(GenericSingerReader[bytes]):
-    """Reads Singer messages as bytes from standard input.
-
-    Attributes:
-        line: the line that is being worked on, without its end.
-        flaw: why its row can't be taken although the line can be read, for a person; None: it can.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._line_number = 0
-        self.line = b""
-        self.flaw: str | None = None
-
-    @property
-    def default_input(self) -> IO[bytes]:
-        """Standard input, undecoded."""
-        return sys.stdin.buffer
-
-    def process_lines(
-        self, file_input: IO[bytes] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
-    ) -> Counter[str]:
-        """Call back for each message of the input; a file opened as text is read through its bytes."""
-        counts: Counter[str] = Counter()
-        unknown: Callable[[dict[str, Any]], None] = self._process_unknown_message
-        for line in getattr(file_input, "buffer", file_input) or self.default_input:
-            message = self.deserialize_json(line)
-            kind = message["type"]
-            callbacks.get(kind, unknown)(message)
-            counts[kind] += 1
-        return counts
-
-    def deserialize_json(self, line: bytes) -> dict[str, Any]:
-        """One message.
-
-        Raises:
-            ContractBrokenError: the line is no JSON object.
-        """
-        self._line_number += 1
-        self.line = encoded(line).rstrip(b"\r\n")
-        try:
-            message, constant = decode_flawed(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise self._broken(line, str(error)) from None
-        if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-            raise self._broken(line, "a Singer message is an object with a type")
-        self.flaw = constant and f"it holds {constant}, which is no number of JSON"
-        if self.flaw and message["type"] != "RECORD":
-            raise self._broken(line, self.flaw)
-        return message
-
-    def _broken(self, line: bytes | str, reason: str) -> ContractBrokenError:
-        text = shown(encoded(line)[:_LOOKED_AT].decode(errors="replace").strip(), _SHOWN)
-        return ContractBrokenError(
-            f"Line {self._line_number} of the input is no Singer message ({reason}): {text!r}. "
-            f"Nothing after it was read; check what writes into this target."
-        )
 
 
 class LineWriter(GenericSingerWriter[bytes, Message]):

@@ -178,7 +178,7 @@ class RowSink(Sink):
             extracted = [extracted[position] for position in taken]
             marks = {place: marks[position] for place, position in enumerate(taken) if position in marks}
         trail = TrailColumns(
-            key_texts(rows, names) if names else [""] * len(rows),
+            key_texts([[row.get(name) for row in rows] for name in names], names) if names else [""] * len(rows),
             [_text(row.get(ROW_VERSION)) for row in rows],
             list(map(_text, extracted)),
             [account.ledger.now()] * len(rows),

@@ -23,14 +23,18 @@ from singer_sdk.plugin_base import PluginBase, _ConfigInput
 
 from ifs_bi_core.errors import ContractBrokenError, ExitCode
 from ifs_bi_core.singer.account import Account
-from ifs_bi_core.singer.lines import LineReader, encode
+from ifs_bi_core.singer.line_sinks import LineSink
+from ifs_bi_core.singer.lines import encode
 from ifs_bi_core.singer.plugin import Plugin
 from ifs_bi_core.singer.progress import Progress
+from ifs_bi_core.singer.reader import LineReader
 from ifs_bi_core.singer.refusals import Refusals
 from ifs_bi_core.singer.sinks import RowSink
+from ifs_bi_core.singer.states import WaitingStates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from singer_sdk.mapper import StreamMap
 
@@ -60,6 +64,10 @@ class OrderedTarget(Plugin, Target):
         """The version of each stream that was activated last in this run: a row behind it is no older than that."""
         self._pushed: list[Pushed] = []
         self._progress: dict[str, Progress] = {}
+        self._states = WaitingStates()
+        self._told: dict[str, Any] | None = None
+        if isinstance(self.message_reader, LineReader):
+            self.message_reader.taker = self
 
     @property
     @abstractmethod
@@ -189,7 +197,7 @@ class OrderedTarget(Plugin, Target):
             and (existing.original_schema != schema or list(existing.key_properties) != list(key_properties or []))
         )
         if existing is not None and changed:
-            self.drain_one(existing)
+            self.drain(existing)
             existing.clean_up()
             del self._sinks_active[stream_name]
             return self.add_sink(stream_name, schema or {}, key_properties)
@@ -219,10 +227,52 @@ class OrderedTarget(Plugin, Target):
                 raise TypeError(f"{type(sink).__name__} is no RowSink")
             sink.accept(row, message_dict)
             if sink.is_full:
-                self.drain_one(sink)
+                self.drain(sink)
         if not taken and (mark := self.refusals.mark_of(message_dict)):
             self.refusals.answered([mark], "a stream map leaves it out")
         self._handle_max_record_age()
+
+    def takes_lines(self, stream: str) -> bool:
+        """Whether rows of a stream may come as lines (see `ifs_bi_core.singer.reader.TakesLines`)."""
+        return (sink := self._line_sink(stream)) is not None and sink.takes_lines
+
+    def take_lines(self, stream: str, lines: bytes, count: int, number: int) -> None:
+        """Take rows as lines (see `ifs_bi_core.singer.reader.TakesLines`)."""
+        sink = self._line_sink(stream)
+        if sink is None:
+            raise TypeError(f"{stream!r} takes no lines")
+        while count:
+            some = min(count, max(1, sink.max_size - sink.current_size))
+            end = len(lines) if some == count else _end_of_line(lines, some)
+            sink.accept_lines(lines[:end], some, number)
+            lines, count, number = lines[end + 1 :], count - some, number + some
+            if sink.is_full:
+                self.drain(sink)
+        self._handle_max_record_age()
+
+    def again(self, line: bytes, number: int) -> AbstractContextManager[dict[str, Any]]:
+        """One of the lines that were taken is worked on within the block (see `ifs_bi_core.singer.reader.LineReader`)."""
+        if not isinstance(self.message_reader, LineReader):
+            raise TypeError(f"{type(self.message_reader).__name__} is no LineReader")
+        return self.message_reader.again(line, number)
+
+    def _line_sink(self, stream: str) -> LineSink | None:
+        maps = self._stream_maps(stream)
+        if len(maps) != 1 or not _changes_nothing(maps[0]):
+            return None
+        sink = self._sinks_active.get(maps[0].stream_alias)
+        return sink if isinstance(sink, LineSink) else None
+
+    def drain(self, sink: Sink) -> None:
+        """Deliver what a sink has gathered, and let STATE go that waited for it."""
+        self.drain_one(sink)
+        if (state := self._states.delivered(sink.stream_name)) and not self.holds_state:
+            self._write_state_message(state)
+
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        super()._process_state_message(message_dict)
+        undelivered = (name for name, sink in self._sinks_active.items() if sink.current_size)
+        self._states.came(message_dict["value"], undelivered)
 
     def _handle_max_record_age(self) -> None:
         """Write STATE now and then, where all that it stands for is done."""
@@ -233,7 +283,7 @@ class OrderedTarget(Plugin, Target):
         self._assert_line_requires(message_dict, requires={"stream", "version"})
         for stream_map in self._stream_maps(message_dict["stream"]):
             sink = self.get_sink(stream_map.stream_alias)
-            self.drain_one(sink)
+            self.drain(sink)
             sink.activate_version(message_dict["version"])
             self.activated[stream_map.stream_alias] = message_dict["version"]
 
@@ -252,12 +302,26 @@ class OrderedTarget(Plugin, Target):
         return maps[stream]
 
     def _write_state_message(self, state: dict[str, Any]) -> None:
+        if state == self._told:
+            return
         self.refusals.flush()
         self.account.run.flush()
+        self._told = state
+        if state == self._latest_state:  # whatever waits is older
+            self._states = WaitingStates()
         sys.stdout.write(encode(state).decode() + "\n")  # a decimal inside a foreign tap's state stays a number
         sys.stdout.flush()
 
 
 def _changes_nothing(stream_map: StreamMap) -> bool:
     """Whether a map gives back what it gets: asked of every row, it is told here in a tenth of the time that it takes itself."""
-    return type(stream_map) is SameRecordTransform and stream_map.flattening_options is None
+    flattening = stream_map.flattening_options
+    return type(stream_map) is SameRecordTransform and (flattening is None or not flattening.enabled)
+
+
+def _end_of_line(lines: bytes, number: int) -> int:
+    """Where the line of this number ends, counted from 1."""
+    end = -1
+    for _ in range(number):
+        end = lines.index(b"\n", end + 1)
+    return end

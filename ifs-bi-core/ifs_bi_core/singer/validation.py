@@ -21,8 +21,10 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "number": (int, float, Decimal),
     "boolean": (bool,),
     "null": (type(None),),
+    "object": (dict,),
+    "array": (list,),
 }
-"""JSON's types whose values have nothing inside, and the Python types that they always are."""
+"""JSON's types, and the Python types that their values always are."""
 
 _NOTES = frozenset({"title", "description", "default", "precision", "scale"})
 _SAYS_TYPES = _NOTES | {"type", "properties", "key_properties"}
@@ -68,11 +70,15 @@ def plain_kinds(schema: dict[str, Any]) -> dict[str, frozenset[type]] | None:
 
 
 class CompiledValidator(BaseJSONSchemaValidator):
-    """A `fastjsonschema` validator behind the SDK's interface."""
+    """A `fastjsonschema` validator behind the SDK's interface.
+
+    Attributes:
+        kinds: the Python types that each property may have, where the schema asks for no more than types; else None.
+    """
 
     def __init__(self, schema: dict[str, Any]) -> None:
         super().__init__(schema)
-        self._kinds = plain_kinds(shape(schema)) if isinstance(schema, dict) else None
+        self.kinds = plain_kinds(shape(schema)) if isinstance(schema, dict) else None
         try:
             self._check = fastjsonschema.compile(shape(schema), use_default=False)
         except (fastjsonschema.JsonSchemaDefinitionException, AttributeError, TypeError) as error:
@@ -80,8 +86,8 @@ class CompiledValidator(BaseJSONSchemaValidator):
 
     def validate(self, record: dict[str, Any]) -> None:
         """Raise `InvalidRecord` with the reason where the record is not of the schema's shape."""
-        if self._kinds is not None:  # most records are right, and to see that takes half the time of a reason
-            kinds_of = self._kinds.get
+        if self.kinds is not None:  # most records are right, and to see that takes half the time of a reason
+            kinds_of = self.kinds.get
             for name, value in record.items():
                 kinds = kinds_of(name)
                 if kinds is not None and type(value) not in kinds:
