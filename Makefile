@@ -8,10 +8,10 @@ MODULES := ifs-bi-core/ifs_bi_core tap-ifs-cloud/tap_ifs_cloud target-powerbi/ta
 	target-looker-warehouse/target_looker_warehouse sandbox/ifs_bi_sandbox
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help env demo test prove check format bench docs wheels clean
+.PHONY: help env demo test prove check format bench docs wheels audit lint-containers clean
 
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 # uv comes from PyPI into the environment that it then fills with exactly what uv.lock names.
 .venv/.ready: uv.lock pyproject.toml $(wildcard */pyproject.toml)
@@ -28,6 +28,15 @@ ENVIRONMENTS := $(basename $(notdir $(wildcard tests/environments/*.txt)))
 	$(BIN)/uv pip install --quiet --python .envs/$*/bin/python --requirement $<
 	touch $@
 
+# The parser by which `make prove` reads our LookML once more: node and npm come from PyPI, the rest by npm.
+PARSER := .envs/lookml-parser
+$(PARSER)/.ready: $(wildcard tests/environments/lookml-parser/*) .venv/.ready
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PARSER)
+	$(BIN)/uv pip install --quiet --python $(PARSER)/bin/python --requirement tests/environments/lookml-parser/requirements.txt
+	cp tests/environments/lookml-parser/package*.json $(PARSER)
+	PATH="$(CURDIR)/$(PARSER)/bin:$$PATH" npm ci --prefix $(PARSER) --no-audit --no-fund --loglevel=error
+	touch $@
+
 env: .venv/.ready $(ENVIRONMENTS:%=.envs/%/.ready) ## all environments
 
 demo: .venv/.ready .envs/meltano/.ready ## sandbox, both pipes, a change, both pipes again, three reports
@@ -36,7 +45,7 @@ demo: .venv/.ready .envs/meltano/.ready ## sandbox, both pipes, a change, both p
 test: env ## every test; none is skipped
 	$(BIN)/pytest --numprocesses=logical --dist=loadfile
 
-prove: env ## the long proofs
+prove: env $(PARSER)/.ready ## the long proofs
 	$(BIN)/pytest --numprocesses=logical --dist=loadfile -m prove
 
 check: .venv/.ready ## lint, format, types, import contracts, dependencies
@@ -60,8 +69,20 @@ bench: .venv/.ready ## rows a second, peak memory, a slow server, a million keys
 docs: .venv/.ready ## docs/reference, generated from the code
 	$(BIN)/python docs/generate.py
 
+PUBLISHED := $(filter-out sandbox,$(PACKAGES))
+DIST ?= dist
 wheels: .venv/.ready ## wheel and sdist of each published package, in dist/
-	for p in $(filter-out sandbox,$(PACKAGES)); do $(BIN)/uv build --quiet --out-dir dist $$p || exit 1; done
+	for p in $(PUBLISHED); do $(BIN)/uv build --quiet --out-dir $(DIST) $$p || exit 1; done
+
+# Strict: a registry that knows nothing of a package's vulnerabilities ends this with an error, not with "none found".
+audit: .venv/.ready .envs/pip-audit/.ready ## known vulnerabilities of what the packages and their extras bring along, as in uv.lock
+	mkdir -p build
+	$(BIN)/uv export --quiet --locked --no-default-groups --all-extras --no-emit-workspace --no-header $(PUBLISHED:%=--package %) \
+		--output-file build/audited.txt
+	.envs/pip-audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement build/audited.txt
+
+lint-containers: .envs/hadolint/.ready ## docker/Containerfile
+	.envs/hadolint/bin/hadolint --failure-threshold style docker/Containerfile
 
 clean: ## everything that was built or left behind by runs
 	rm -rf .venv .envs .meltano .ifs-bi build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis

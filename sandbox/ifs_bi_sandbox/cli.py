@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,7 @@ from ifs_bi_sandbox.world import Switches
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SWITCHES = ("expires_in", "paging", "looker_warehouse")  # those that have an option
 PAGING = ("client", "next_absolute", "next_relative", "silent_cap")
 
 
@@ -53,6 +54,12 @@ def _port_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--paging", type=click.Choice(PAGING), default=PAGING[0], show_default=True, help="How IFS Cloud pages.")
 @click.option(
+    "--looker-warehouse",
+    default="warehouse.duckdb",
+    show_default=True,
+    help="What Looker's connection leads to: a DuckDB file, or postgresql://user:password@host/database.",
+)
+@click.option(
     "--env-file", type=click.Path(dir_okay=False, path_type=Path), help="File to write the settings to as well."
 )
 def serve(
@@ -61,15 +68,13 @@ def serve(
     scale: int,
     seed: int,
     data: Path | None,
-    expires_in: int,
-    paging: str,
     env_file: Path | None,
-    **server_ports: int | None,
+    **more: Any,
 ) -> None:
     """Start all servers, print their addresses and a ready .env, and run until Ctrl-C or SIGTERM."""
     ports = {name: port and port + offset for offset, name in enumerate(SERVERS)}
-    ports |= {name: own for name in SERVERS if (own := server_ports[f"{name}_port"]) is not None}
-    switches = Switches(expires_in=expires_in, paging=paging)
+    ports |= {name: own for name in SERVERS if (own := more[f"{name}_port"]) is not None}
+    switches = Switches(**{name: more[name] for name in SWITCHES})
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())

@@ -155,6 +155,11 @@ async def get_datagroups(call: Call) -> object:
     return [datagroup.document() for datagroup in call.world.looker.datagroups.values()]
 
 
+async def get_looker_calls(call: Call) -> object:
+    """The calls that Looker answered, oldest first: operation, the quota it counts against, what it was about."""
+    return [asdict(answered) for answered in list(call.world.looker.calls)]
+
+
 OPERATIONS: tuple[tuple[str, str, Callable[[Call], Awaitable[object]]], ...] = (
     ("GET", "/health", health),
     ("GET", "/switches", get_switches),
@@ -172,6 +177,7 @@ OPERATIONS: tuple[tuple[str, str, Callable[[Call], Awaitable[object]]], ...] = (
     ("POST", "/powerbi/datasets", publish_dataset),
     ("GET", "/powerbi/datasets/{dataset}/tables/{table}/rows", get_rows),
     ("GET", "/looker/datagroups", get_datagroups),
+    ("GET", "/looker/calls", get_looker_calls),
 )
 
 

@@ -40,6 +40,7 @@ class Switches(PowerBISwitches):
     refuse_select: list[str] = field(default_factory=list)  # entity sets that answer 400 to $select
     refuse_keyset: list[str] = field(default_factory=list)  # entity sets that answer 400 to gt/lt on their keys
     refuse_count: list[str] = field(default_factory=list)  # entity sets that answer 400 to $count
+    refuse_apply: list[str] = field(default_factory=list)  # entity sets that answer 400 to $apply
     refuse_objstate_filter: bool = False
     logged_units: list[str] = field(default_factory=list)  # logical units whose deletes the history log shows
     etag_with_select: bool = True  # False: rows of a $select carry no @odata.etag
@@ -55,6 +56,8 @@ class Switches(PowerBISwitches):
     # Looker
     looker_client_id: str = "sandbox-looker"
     looker_client_secret: str = "sandbox-looker-secret"  # noqa: S105 - a stand-in's password, valid nowhere
+    looker_warehouse: str | None = None  # what its connection leads to: a DuckDB file or postgresql://…; None: nothing
+    looker_failing_tests: list[str] = field(default_factory=list)  # tests of the connection that do not pass
 
     def update(self, values: dict[str, Any]) -> None:
         """Set several switches, all or none: an unknown name is a KeyError, a value of another type a TypeError."""

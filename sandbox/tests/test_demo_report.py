@@ -16,9 +16,11 @@ from ifs_bi_sandbox.demo.charts import bar_chart, month_chart
 from ifs_bi_sandbox.demo.figures import FIGURES, OPEN_ORDERS, OUTSTANDING, SPEND, Company
 from ifs_bi_sandbox.demo.meltano import Passage
 from ifs_bi_sandbox.demo.page import MOST_BARS, page
-from ifs_bi_sandbox.demo.story import EVENTS, Bar, Story, bars, events, largest, totals
+from ifs_bi_sandbox.demo.run import looker_calls
+from ifs_bi_sandbox.demo.story import EVENTS, LOOKER_CALLS, Bar, LookerCall, Story, bars, events, largest, totals
 from ifs_bi_sandbox.demo.terminal import BETWEEN_LINES, Screen
 from ifs_bi_sandbox.demo.wording import count, due, money, months_between, short, shortened
+from ifs_bi_sandbox.looker.app import OPERATIONS
 from rich.console import Console
 
 NASTY = "<b>O'NEILL & Å</b>"
@@ -285,3 +287,38 @@ def test_counts_and_long_names_read_well():
         "2 streams go",
     )
     assert (shortened("Åkerlund", 8), shortened("Åkerlund & Söner", 10)) == ("Åkerlund", "Åkerlund…")
+
+
+CALLS = (
+    LookerCall(1, "login", "", "none", 200),
+    LookerCall(1, "update_datagroup", NASTY, "admin", 200),
+    LookerCall(2, "something_new", "", "query", 422),
+)
+
+
+def test_what_looker_was_told_is_shown_in_the_terminal_and_on_the_page():
+    told = replace(STORY, looker=CALLS)
+    text = shown(lambda screen: screen.looker(told))
+    assert re.search(r"1 +signed in +- +200", text)
+    assert re.search(rf"1 +datagroup {re.escape(NASTY)} was triggered.* +admin +200", text)
+    assert re.search(r"2 +something_new +query +422", text)
+    read = Reader(page(told))
+    assert f"datagroup {NASTY} was triggered: what is cached is stale" in read.texts
+    assert "looker" in read.values("id")
+
+
+def test_a_demo_without_looker_says_nothing_of_it():
+    assert shown(lambda screen: screen.looker(STORY)) == ""
+    assert "What Looker was told" not in page(STORY)
+
+
+def test_calls_are_of_the_load_before_which_they_were_not_there():
+    document = {"operation": "login", "about": "", "quota": "none", "status": 200, "time": 1.0}
+    assert [call.run for call in looker_calls([document] * 3, 2)] == [1, 1, 2]
+    assert looker_calls([], 0) == []
+
+
+def test_every_call_that_counts_has_words():
+    told = {operation.__name__ for *_, operation, quota in OPERATIONS if quota != "none"}
+    asked_by_loads = told - {"me", "connection", "datagroup", "check_pdt_build", "scheduled_plan"}
+    assert asked_by_loads == LOOKER_CALLS.keys() - {"login"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.errors import ContractBrokenError
@@ -39,8 +40,9 @@ class RowReader:
         self._stream = stream
         self._names = tuple(properties)
         self._converters = _converters(properties, zone)
-        if modified and properties[modified].type == "Edm.DateTimeOffset":
-            self._converters[modified] = (lambda value: fixed_width(zone.instant(value))) if zone else fixed_width
+        fixed = converter(properties[modified], zone, has_fixed_width=True) if modified else None
+        if modified and fixed:
+            self._converters[modified] = fixed
         self._expanded = {name: (frozenset(inner), _converters(inner, zone)) for name, inner in expanded.items()}
 
     def record(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,6 +76,21 @@ class RowReader:
                         f"{self._stream}: property {name} holds {value!r}, which is not what $metadata says ({error}). "
                         f"Leave the property out with `select`, or tell the tenant's administrator."
                     ) from None
+
+
+class Kind(Enum):
+    """How a property's JSON form becomes the record's form."""
+
+    DECIMAL = auto()
+    INTEGER = auto()
+    BOOLEAN = auto()
+    TRUTH = auto()
+    """A text that says ``TRUE`` or ``FALSE``."""
+    MOMENT = auto()
+    """A timestamp, which a zone may move."""
+    TEXT = auto()
+    OTHER = auto()
+    """A collection, a structure or bytes: as it came."""
 
 
 _TEXTS = frozenset({"Edm.String", "Edm.Date", "Edm.DateTimeOffset", "Edm.TimeOfDay", "Edm.Guid", "Edm.Duration"})
@@ -120,22 +137,55 @@ def truth(value: Any) -> bool:
     return said
 
 
+_NUMBERS = frozenset({"Edm.Decimal", "Edm.Double", "Edm.Single"})
+
+
+def kind_of(prop: Property) -> Kind:
+    """How values of a property become those of records."""
+    if prop.is_collection:
+        return Kind.OTHER
+    if prop.says_boolean:
+        return Kind.TRUTH
+    if is_integer(prop):
+        return Kind.INTEGER
+    if prop.type in _NUMBERS:
+        return Kind.DECIMAL
+    if prop.type == "Edm.Boolean":
+        return Kind.BOOLEAN
+    if prop.type == "Edm.DateTimeOffset":
+        return Kind.MOMENT
+    return Kind.TEXT if prop.type in _TEXTS or prop.is_enum else Kind.OTHER
+
+
+def converter(
+    prop: Property, zone: SourceZone | None = None, *, has_fixed_width: bool = False
+) -> Callable[[Any], Any] | None:
+    """What makes the record's form of a value that is not null; None where it is that already.
+
+    Args:
+        prop: the property.
+        zone: whose wall clock the server marks "Z".
+        has_fixed_width: whether its timestamps are written with a fixed width.
+    """
+    kind = kind_of(prop)
+    if kind is Kind.MOMENT and has_fixed_width:
+        return (lambda value: fixed_width(zone.instant(value))) if zone else fixed_width
+    if kind is Kind.MOMENT and zone:
+        return zone.instant
+    return _CONVERTERS.get(kind)
+
+
+_CONVERTERS: dict[Kind, Callable[[Any], Any]] = {
+    Kind.DECIMAL: decimal,
+    Kind.INTEGER: integer,
+    Kind.BOOLEAN: boolean,
+    Kind.TRUTH: truth,
+    Kind.MOMENT: text,
+    Kind.TEXT: text,
+}
+
+
 def _converters(properties: Mapping[str, Property], zone: SourceZone | None = None) -> dict[str, Callable[[Any], Any]]:
     """A converter for each property whose JSON form is not already the record's form."""
-    result: dict[str, Callable[[Any], Any]] = {}
-    for name, prop in properties.items():
-        if prop.is_collection:
-            continue
-        if prop.says_boolean:
-            result[name] = truth
-        elif is_integer(prop):
-            result[name] = integer
-        elif prop.type in {"Edm.Decimal", "Edm.Double", "Edm.Single"}:
-            result[name] = decimal
-        elif prop.type == "Edm.Boolean":
-            result[name] = boolean
-        elif prop.type == "Edm.DateTimeOffset" and zone:
-            result[name] = zone.instant
-        elif prop.type in _TEXTS or prop.is_enum:
-            result[name] = text
-    return result
+    made = {name: converter(prop, zone) for name, prop in properties.items()}
+    return {name: convert for name, convert in made.items() if convert}

@@ -1,91 +1,73 @@
-"""Which warehouse an address means, and how it is opened."""
+"""Which warehouse an address means."""
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
+from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from ifs_bi_core.errors import ConfigError
 
-from target_looker_warehouse.duckdb_file import DuckDbFile
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from target_looker_warehouse.connection import Connection
-
-_DUCKDB = "duckdb:///"
-_LATER = {
-    "md": "MotherDuck",
-    "snowflake": "Snowflake",
-    "bigquery": "BigQuery",
-    "redshift": "Amazon Redshift",
-}
-"""Schemes that the settings know and this version can't serve yet."""
+    from target_looker_warehouse.warehouses.connection import Address
 
 
-class Address(NamedTuple):
-    """A warehouse that can be opened.
+class Product(NamedTuple):
+    """A kind of warehouse.
 
     Attributes:
-        destination: the warehouse without secrets: the same text for the same place in every run.
-        open: connects to it.
+        name: of the product.
+        module: in `target_looker_warehouse.warehouses`, with a function `address`.
+        extra: of this package that brings its driver; empty where no extra is needed.
+        example: of an address.
     """
 
-    destination: str
-    open: Callable[[], Connection]
+    name: str
+    module: str
+    extra: str
+    example: str
 
 
-def check_address(warehouse_url: str) -> Address:
+_POSTGRESQL = Product("PostgreSQL", "postgresql", "postgresql", "postgresql://user:password@host/database")
+
+PRODUCTS = {
+    "duckdb": Product("DuckDB", "duckdb_file", "", "duckdb:///file.duckdb"),
+    "md": Product("MotherDuck", "motherduck", "", "md:database?motherduck_token=..."),
+    "postgresql": _POSTGRESQL,
+    "postgres": _POSTGRESQL,
+    "snowflake": Product("Snowflake", "snowflake", "snowflake", "snowflake://user:password@account/database"),
+    "bigquery": Product("BigQuery", "bigquery", "bigquery", "bigquery://project/dataset"),
+    "redshift": Product("Amazon Redshift", "redshift", "redshift", "redshift://user:password@host/database"),
+}
+"""By the scheme of their addresses."""
+
+
+def check_address(warehouse_url: str, staging_url: str | None = None) -> Address:
     """What an address means; nothing is opened.
 
     Args:
-        warehouse_url: ``duckdb:///file.duckdb`` relative to the working folder, ``duckdb:////folder/file.duckdb``, or
-            ``postgresql://user:password@host:5432/database``.
+        warehouse_url: as the setting says it.
+        staging_url: where rows wait for a warehouse that fetches them, as the setting says it.
 
     Raises:
-        ConfigError: it names another warehouse, none at all, or a folder that isn't there, or the warehouse's driver isn't
-            installed.
+        ConfigError: it names no warehouse, it is malformed, or the warehouse's driver isn't installed.
     """
-    scheme = warehouse_url.partition(":")[0] if ":" in warehouse_url else ""
-    if scheme in _LATER:
+    scheme, colon, _ = warehouse_url.partition(":")
+    product = PRODUCTS.get(scheme) if colon else None
+    if product is None:
+        examples = ", ".join(dict.fromkeys(known.example for known in PRODUCTS.values()))
         raise ConfigError(
-            f"Setting 'warehouse_url' names {_LATER[scheme]}, which isn't supported by this version yet. Use PostgreSQL, for "
-            f"example postgresql://user:password@host/database, or a DuckDB file, for example duckdb:///warehouse.duckdb."
+            f"Setting 'warehouse_url' has the scheme {scheme if colon else ''!r}, which names no warehouse. Write an address "
+            f"like one of these: {examples}."
         )
-    if scheme in {"postgresql", "postgres"}:
-        return _postgresql(warehouse_url)
-    return _duckdb_file(warehouse_url, scheme)
-
-
-def _postgresql(warehouse_url: str) -> Address:
     try:
         # Here and not above: who loads another warehouse needn't have its driver.
-        from target_looker_warehouse import postgresql  # noqa: PLC0415 - the reason is the line above
+        module = import_module(f"target_looker_warehouse.warehouses.{product.module}")
     except ImportError as error:
         reason = str(error).partition("\n")[0]
+        extra = f"[{product.extra}]" if product.extra else ""
         raise ConfigError(
-            f"Setting 'warehouse_url' is a PostgreSQL address, and its driver can't be loaded ({reason}). Install it: "
-            f"pip install 'target-looker-warehouse[postgresql]'."
+            f"Setting 'warehouse_url' names {product.name}, and its driver can't be loaded ({reason}). Install it: "
+            f"pip install 'target-looker-warehouse{extra}'."
         ) from None
-    found = postgresql.parameters(warehouse_url)
-    return Address(postgresql.destination(found), partial(postgresql.PostgreSQL, found))
-
-
-def _duckdb_file(warehouse_url: str, scheme: str) -> Address:
-    path = warehouse_url.removeprefix(_DUCKDB)
-    if path == warehouse_url or not path.strip("/") or path == ":memory:":
-        shown = warehouse_url if scheme == "duckdb" else f"an address with the scheme {scheme!r}"
-        raise ConfigError(
-            f"Setting 'warehouse_url' is {shown}, which names no warehouse. Write duckdb:///file.duckdb for a file in the "
-            f"working folder, duckdb:////folder/file.duckdb with four slashes for any other, or "
-            f"postgresql://user:password@host/database."
-        )
-    file = Path(path)
-    if not file.absolute().parent.is_dir():
-        raise ConfigError(
-            f"Setting 'warehouse_url' is {warehouse_url}, but there is no folder {file.absolute().parent}. "
-            f"Make it, or name another one."
-        )
-    return Address(f"duckdb:///{file.absolute()}", partial(DuckDbFile, file))
+    found: Address = module.address(warehouse_url, staging_url)
+    return found

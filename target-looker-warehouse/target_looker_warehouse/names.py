@@ -1,10 +1,10 @@
 """Names of tables and columns. Pure.
 
-The one rule: a name is kept as the source spells it, and always quoted. Where the warehouse can't hold it (it is empty, too long,
-has a null character, belongs to the system, or another name in the same place is the same name to this warehouse), it gets ``_``
-and the first eight digits of its SHA-256 as a suffix, after as much of it as there is room for. The suffix depends on the name
-alone, and a column that exists under its exact or its suffixed name keeps it, so that the same name means the same column in
-every run.
+The one rule: a name is kept as the source spells it, or in the case that a setting or the warehouse asks for, and always quoted.
+Where the warehouse can't hold it (it is empty, too long, has a character that no name has, belongs to the system, or another name
+in the same place is the same name to this warehouse), it gets ``_`` and the first eight digits of its SHA-256 as a suffix, after
+as much of it as there is room for. The suffix depends on the name alone, and a column that exists under its own or its suffixed
+name keeps it, so that the same name means the same column in every run.
 """
 
 from __future__ import annotations
@@ -17,20 +17,27 @@ from ifs_bi_core.errors import ContractBrokenError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from target_looker_warehouse.dialects import Dialect
+    from target_looker_warehouse.dialects.facts import Dialect
 
 _SUFFIX_DIGITS = 8
-_NULL = "\0"
 
 
 def suffixed(name: str, dialect: Dialect) -> str:
     """The name that stands for one that can't be held as it is."""
-    suffix = f"_{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:_SUFFIX_DIGITS]}"
-    kept = name.replace(_NULL, "_")
+    digits = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_SUFFIX_DIGITS]
+    return _extended(dialect.holdable(name), f"_{digits}", dialect)
+
+
+def versioned(name: str, number: int, dialect: Dialect) -> str:
+    """The name of a column that holds what column ``name`` can't, since the type of its property changed."""
+    return _extended(name, f"_v{number}", dialect)
+
+
+def _extended(name: str, suffix: str, dialect: Dialect) -> str:
     if dialect.name_bytes:
         room = dialect.name_bytes - len(suffix)
-        kept = kept.encode(errors="surrogatepass")[:room].decode(errors="ignore")
-    return kept + suffix
+        name = name.encode(errors="surrogatepass")[:room].decode(errors="ignore")
+    return dialect.cased(name + suffix)
 
 
 def names_for(
@@ -49,13 +56,20 @@ def names_for(
         ContractBrokenError: a source name is what another one's suffixed name would be.
     """
     sources = list(sources)
-    chosen = {name: held for name in sources for held in (suffixed(name, dialect), name) if held in existing}
+    chosen: dict[str, str] = {}
+    for choice in (suffixed, _own):
+        for name in sources:
+            held = choice(name, dialect)
+            another_case = held != name and held in chosen.values()
+            if held in existing and name not in chosen and not another_case:
+                chosen[name] = held
     taken = {dialect.folded(name) for name in (*existing, *system)}
     for name in sources:
         if name in chosen:
             continue
-        free = dialect.holds(name) and dialect.folded(name) not in taken
-        chosen[name] = name if free else suffixed(name, dialect)
+        own = _own(name, dialect)
+        free = dialect.holds(own) and dialect.folded(own) not in taken
+        chosen[name] = own if free else suffixed(name, dialect)
         taken.add(dialect.folded(chosen[name]))
     if len({dialect.folded(name) for name in chosen.values()}) < len(chosen):
         raise ContractBrokenError(
@@ -63,3 +77,7 @@ def names_for(
             f"map."
         )
     return chosen
+
+
+def _own(name: str, dialect: Dialect) -> str:
+    return dialect.cased(name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ifs_bi_core.singer.account import TARGET_SETTINGS
 from singer_sdk import typing as th
 
+from target_looker_warehouse.looker.settings import LOOKER
+
 DEFAULT_URL = "duckdb:///warehouse.duckdb"
 
 SETTINGS = th.PropertiesList(
@@ -16,8 +18,11 @@ SETTINGS = th.PropertiesList(
         description=(
             "The warehouse to load. `duckdb:///file.duckdb` is a DuckDB file in the working folder, "
             "`duckdb:////folder/file.duckdb` (four slashes) one anywhere else. It is created if absent; its folder is not. "
+            "`md:database?motherduck_token=...` is a database of MotherDuck. "
             "`postgresql://user:password@host:5432/database` is a PostgreSQL database, with what libpq knows after a `?` "
-            "(`sslmode=verify-full`); `env:NAME` or `vault:NAME` keep the password out of files."
+            "(`sslmode=verify-full`). `snowflake://user:password@account/database`, `bigquery://project/dataset` and "
+            "`redshift://user:password@host:5439/database` are databases of Snowflake, BigQuery and Amazon Redshift. "
+            "`env:NAME` or `vault:NAME` in the place of the whole address keep its secrets out of files."
         ),
     ),
     th.Property(
@@ -51,6 +56,18 @@ SETTINGS = th.PropertiesList(
         ),
     ),
     th.Property(
+        "views",
+        th.BooleanType,
+        default=True,
+        title="Views",
+        description=(
+            "Make roll-up views beside the tables, as far as these are there: `gl_account_levels`, `gl_account_closure`, "
+            "`cost_dimensions`, `all_journal_entries`, `open_purchase_orders`, `outstanding_supplier_invoices` and "
+            "`spend_by_cost_centre`. They count no row that is marked as deleted. A view or table of such a name that this "
+            "target did not make stays as it is. None are made with load method `append-only`."
+        ),
+    ),
+    th.Property(
         "add_record_metadata",
         th.BooleanType,
         default=False,
@@ -60,11 +77,50 @@ SETTINGS = th.PropertiesList(
     th.Property(
         "batch_size_rows",
         th.IntegerType(minimum=1),
-        default=10_000,
         title="Batch size in rows",
         description=(
             "How many rows of a stream are loaded in one transaction; fewer where rows are wide, since memory is bounded too. "
-            "More of them load a large table faster, and take more memory."
+            "More of them load a large table faster, and take more memory. Default: 10,000 in DuckDB and PostgreSQL; Snowflake, "
+            "BigQuery and Redshift want few large loads, and have larger defaults."
+        ),
+    ),
+    th.Property(
+        "batch_wait_limit_seconds",
+        th.IntegerType(minimum=1),
+        title="Batch wait limit in seconds",
+        description=(
+            "How long a row may wait for its batch to be full; looked at whenever a line comes, so a tap that is silent holds "
+            "back what it sent last. Default: no limit but the end of the input."
+        ),
+    ),
+    th.Property(
+        "identifier_case",
+        th.StringType(allowed_values=["keep", "lower", "upper"]),
+        title="Identifier case",
+        description=(
+            "The case of ASCII letters in the names of tables and columns that are made: `keep` spells them as the source does. "
+            "Default: the warehouse's own (Snowflake: `upper`; Redshift: `lower`; the others: `keep`). Tables that were loaded "
+            "in one case aren't found in another."
+        ),
+    ),
+    th.Property(
+        "staging_url",
+        th.StringType,
+        title="Staging URL",
+        description=(
+            "Where batches wait for a warehouse that fetches them: for Redshift a folder of a bucket, `s3://bucket/folder`. "
+            "Files are removed when they are loaded. The other warehouses need none."
+        ),
+    ),
+    th.Property(
+        "lookml_dir",
+        th.StringType(min_length=1),
+        title="LookML folder",
+        description=(
+            "The root of a LookML project that is brought up to date after each load: a view for each table, explores with "
+            "joins, datagroups that `_ifs_loads` triggers, and a dashboard, as `ifs-bi lookml` writes them. Files of your own "
+            "are never touched; a generated file that was edited is kept and named. If it can't be written, the load stands, "
+            "with a warning. Needs `pip install 'target-looker-warehouse[looker]'`."
         ),
     ),
     th.Property(
@@ -76,6 +132,7 @@ SETTINGS = th.PropertiesList(
             "Check each row against its SCHEMA. Values that a column can't hold exactly are refused with or without this check."
         ),
     ),
+    LOOKER,
     *TARGET_SETTINGS,
 ).to_dict()
 """As JSON Schema, the form in which the SDK wants it."""

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from ifs_bi_core.ledger.batches import follows
-from ifs_bi_core.singer.sinks import DELETED_AT, TABLE_VERSION, RowSink
+from ifs_bi_core.singer.line_sinks import LineSink
+from ifs_bi_core.singer.sinks import DELETED_AT, TABLE_VERSION
 
-from target_looker_warehouse.held import held
+from target_looker_warehouse.held import held, stored
+from target_looker_warehouse.loads import Load
 from target_looker_warehouse.rounds import rounds
-from target_looker_warehouse.tables import Mark, incoming_name, plan, table_name
+from target_looker_warehouse.tables import Table, changes, incoming_name, plan, table_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
-    from target_looker_warehouse.tables import Table
+    from ifs_bi_core.columnar.columns import Column
+
     from target_looker_warehouse.target import TargetLookerWarehouse
-
-_CHUNK_BYTES = 2 << 20
-"""Rows are kept as Python objects up to this many bytes of Singer lines (a tenth of a second's work), and as Arrow data beyond:
-the same rows take a fifth of the memory there."""
 
 _OWN_PROPERTIES: dict[str, dict[str, Any]] = {
     DELETED_AT: {"type": ["string", "null"], "format": "date-time"},
@@ -42,22 +42,23 @@ class StreamRun:
         table: the table's name, once it is chosen.
         versions: the versions of full refreshes that its rows carried; None for rows without one.
         announced: the version whose predecessors are to be retired when all rows have come.
-        started_over: whether the table of an overwriting run is begun.
-        mark: the last batch in the table of an overwriting run.
+        aside: the columns that the table of an overwriting run has, by name; empty before it is begun.
+        loads: the batches in the table of an overwriting run.
     """
 
     table: str | None = None
     versions: set[int | None] = field(default_factory=set)
     announced: int | None = None
-    started_over: bool = False
-    mark: Mark | None = None
+    aside: dict[str, Column] = field(default_factory=dict)
+    loads: dict[str, Load] = field(default_factory=dict)
 
 
-class WarehouseSink(RowSink):
+class WarehouseSink(LineSink):
     """Gathers a stream's rows as Arrow data and loads them in batches.
 
     Attributes:
         held_bytes: how much Arrow data waits for its batch to be full.
+        waiting_since: when the first row came that waits for its batch; None where none does.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class WarehouseSink(RowSink):
     ) -> None:
         super().__init__(target, stream_name, schema, key_properties)
         self.held_bytes = 0
+        self.waiting_since: datetime | None = None
         self._warehouse_target = target
         self._run = target.runs.setdefault(stream_name, StreamRun())
         self._method: str = target.config["load_method"]
@@ -76,6 +78,7 @@ class WarehouseSink(RowSink):
         self._chunks: list[pa.Table] = []
         self._batch: pa.Table | None = None
         self._line_bytes = 0
+        self._started: dict[str, datetime] = {}  # when the first rows of a batch were given to the warehouse
         self._unloaded: set[str] = set()  # properties outside the SCHEMA that were spoken of
         self._properties: dict[str, Any] = dict(self.schema["properties"])
         self._table: Table
@@ -90,25 +93,67 @@ class WarehouseSink(RowSink):
         if run.table is None:
             in_use = self._warehouse_target.tables_in_use()
             run.table = table_name(self.stream_name, standing.keys() | in_use, warehouse.dialect)
-        name = run.table
         if self._method == "overwrite":
-            name = incoming_name(run.table, warehouse.dialect)
-            standing = warehouse.existing(name) if run.started_over else {}
-        planned = plan(name, self._properties, self.key_properties, standing.get(name), warehouse.dialect)
-        if planned.create and self._method == "overwrite":
-            warehouse.start_over(planned.table)
-            run.started_over = True
+            self._table = self._shape_aside(standing.get(run.table))
         else:
+            planned = plan(run.table, self._properties, self.key_properties, standing.get(run.table), warehouse.dialect)
             warehouse.shape(planned)
-        self._table = planned.table
-        self._sources = {column.source for column in planned.table.columns}
+            self._table = planned.table
+        self._sources = {column.source for column in self._table.columns}
+
+    def _shape_aside(self, standing: dict[str, str] | None) -> Table:
+        """Make the table that gathers the rows of an overwriting run, with columns that the stream's own table has or can get."""
+        warehouse, run = self._warehouse_target.warehouse, self._run
+        dialect = warehouse.dialect
+        aside = {name: dialect.type_name(column.type) for name, column in run.aside.items()}
+        there = None if standing is None and not aside else (standing or {}) | aside
+        wanted = plan(run.table or "", self._properties, self.key_properties, there, dialect, replaced=True).table
+        table = wanted.aside(incoming_name(run.table or "", dialect), aside)
+        if aside:
+            warehouse.shape(changes(table, aside, dialect))
+        else:
+            warehouse.start_over(table)
+        run.aside |= {column.name: column for column in table.columns}
+        return table
+
+    @cached_property
+    def max_size(self) -> int:
+        """Rows of a batch; asked of every row."""
+        return self.batch_size_rows or self._warehouse_target.warehouse.dialect.batch_size_rows
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """Those of the table that this stream fills."""
+        return self._table.columns
+
+    def accept_lines(self, lines: bytes, count: int, number: int) -> None:
+        """Put rows into the batch, and keep the batch small in memory."""
+        super().accept_lines(lines, count, number)
+        if self.waiting_since is None:
+            self.waiting_since = self._warehouse_target.clock()
+        self._warehouse_target.bound_memory()
+
+    def versions_met(self, versions: Sequence[int | None]) -> None:
+        """Take note of the versions that rows came with."""
+        self._run.versions.update(versions)
+
+    def keep(self, table: pa.Table) -> bool:
+        """Keep typed rows, if the warehouse can hold all of them."""
+        chunk, flaws = stored(table, self._table.columns, self._warehouse_target.warehouse.dialect)
+        if flaws:
+            return False
+        self._chunks.append(chunk)
+        self.held_bytes += chunk.nbytes
+        return True
 
     def accept(self, row: dict[str, Any], message: dict[str, Any]) -> None:
         """Put a row into the batch, and keep the batch small in memory."""
         super().accept(row, message)
+        if self.waiting_since is None:
+            self.waiting_since = self._warehouse_target.clock()
         self._run.versions.add(message.get("version"))
         self._line_bytes += len(self._warehouse_target.line)
-        if self._line_bytes >= _CHUNK_BYTES:
+        if self._line_bytes >= self.chunk_bytes:  # the same rows take a fifth of the memory as Arrow data
             self.stage()
             self._warehouse_target.bound_memory()
 
@@ -125,29 +170,43 @@ class WarehouseSink(RowSink):
 
     def deliver(self, first: int, count: int, batch: str) -> int:
         """Load rows, in one transaction."""
+        self._warehouse_target.changes(self.stream_name)
         if self._batch is None:  # an earlier chunk may lack a column that came later: its rows are null there
             self._batch = pa.concat_tables(self._chunks, promote_options="default")
         rows = self._batch.slice(first, count)
-        mark: Mark | None = Mark(self.stream_name, batch, first + count)
-        warehouse = self._warehouse_target.warehouse
+        load = self._load(first, count, batch)
         if self._method == "overwrite":
-            self._run.mark, mark = mark, None  # nobody sees these rows before `replace`
+            outdated = self._put(rows, None)  # nobody sees these rows, or hears of them, before `refill`
+            self._run.loads[batch] = load
+            return outdated
+        return self._put(rows, load)
+
+    def _put(self, rows: pa.Table, load: Load | None) -> int:
+        warehouse = self._warehouse_target.warehouse
         if self._method == "append-only" or not self._table.key:
-            return warehouse.append(self._table, rows, mark)
-        return warehouse.merge(self._table, rounds(rows, self._table), mark, hard_delete=self._hard_delete)
+            return warehouse.append(self._table, rows, load)
+        return warehouse.merge(self._table, rounds(rows, self._table), load, hard_delete=self._hard_delete)
+
+    def _load(self, first: int, count: int, batch: str) -> Load:
+        """What the warehouse is told of a part of a batch, and of what came before it."""
+        return Load(
+            stream=self.stream_name,
+            batch=batch,
+            run=self._warehouse_target.account.run.id,
+            rows=first + count,
+            size=self._batch.slice(0, first + count).nbytes if self._batch else 0,
+            started_at=self._started.setdefault(batch, self._warehouse_target.clock()),
+            again=first > 0,
+        )
 
     def held_of(self, batch: str, rows: int) -> int | None:
         """What the warehouse was told in the transaction that brought the rows."""
-        mark = self._warehouse_target.warehouse.mark(self.stream_name)
-        if mark is None:
-            return 0
-        if mark.batch == batch:
-            return min(mark.rows, rows)
-        return rows if follows(mark.batch, batch) else 0
+        return min(self._warehouse_target.warehouse.rows_of(self.stream_name, batch), rows)
 
     def forget(self) -> None:
         """Let go of the Arrow data."""
-        self._chunks, self._batch, self.held_bytes = [], None, 0
+        self._chunks, self._batch, self.held_bytes, self.waiting_since = [], None, 0, None
+        self._started.clear()
 
     def _meet(self, unknown: set[str], rows: list[dict[str, Any]]) -> None:
         """Add the columns that rows bring without the SCHEMA's word for it; speak once of properties that aren't loaded."""
@@ -196,4 +255,7 @@ class WarehouseSink(RowSink):
             self._retire(self._run.announced)
         if self._run.table is not None and self._method == "overwrite":
             warehouse = self._warehouse_target.warehouse
-            warehouse.replace(self._table.renamed(self._run.table), self._table, self._run.mark)
+            table = Table(self._run.table, tuple(self._run.aside.values()), self._table.key)
+            standing = warehouse.existing(self.stream_name).get(table.name)
+            loads = list(self._run.loads.values())
+            warehouse.refill(changes(table, standing, warehouse.dialect), self._table.name, loads)

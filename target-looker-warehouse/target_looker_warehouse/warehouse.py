@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import weakref
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ifs_bi_core.errors import ContractBrokenError, IfsBiError
+from ifs_bi_core.errors import IfsBiError
+from ifs_bi_core.ledger.journal import utc_now
 from ifs_bi_core.singer.outgoing import BatchRefusedError
 
-from target_looker_warehouse import statements
+from target_looker_warehouse import loads, statements
+from target_looker_warehouse.merging import Application
 from target_looker_warehouse.names import suffixed
-from target_looker_warehouse.tables import Mark
+from target_looker_warehouse.row_counts import count_query
+from target_looker_warehouse.views import upkeep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     import pyarrow as pa
 
-    from target_looker_warehouse.connection import Connection
+    from target_looker_warehouse.dialects.facts import IdentifierCase
+    from target_looker_warehouse.loads import Load
+    from target_looker_warehouse.merging import Step
     from target_looker_warehouse.rounds import Round
     from target_looker_warehouse.tables import ExistingTables, Plan, Table
+    from target_looker_warehouse.warehouses.connection import Connection
+
+_LOADS_AT_ONCE = 100  # rows of one INSERT: warehouses bound the parameters of a statement
 
 
 class Warehouse:
@@ -30,9 +39,17 @@ class Warehouse:
     By `close`, or at the latest when the process ends (also after an error), tables that were never put in place are dropped and
     the connection is given back.
 
+    Attributes:
+        dialect: what the warehouse can do, and the case of names in it.
+        schema: where the tables are, as the warehouse spells it.
+        loads: the table of loads (`target_looker_warehouse.loads`), as SQL text.
+        views: the views beside the tables.
+
     Args:
         connection: of this run.
         schema: where tables are; the warehouse's main schema if there is none. It is created if absent.
+        identifier_case: the case of names that are made; the warehouse's own if there is none.
+        clock: tells the time, in UTC.
 
     Raises:
         ConfigError: the schema can't be used; or, from any method, this user may not do what it does.
@@ -40,11 +57,21 @@ class Warehouse:
         OutcomeUnknownError: from a method that writes, nobody knows whether it was done.
     """
 
-    def __init__(self, connection: Connection, schema: str | None) -> None:
-        self.dialect = connection.dialect
+    def __init__(
+        self,
+        connection: Connection,
+        schema: str | None,
+        *,
+        identifier_case: IdentifierCase | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        own_case = connection.dialect.identifier_case
+        self.dialect = replace(connection.dialect, identifier_case=identifier_case or own_case)
         self._connection = connection
-        self._schema = schema or connection.main_schema
-        self._marks = self._qualified(statements.MARKS)
+        self._clock = clock
+        self.schema = self.dialect.cased(schema) if schema else connection.main_schema
+        self.loads = self._qualified(self.dialect.cased(loads.LOADS))
+        self.views = upkeep.ViewUpkeep(connection, self.dialect, self.schema, self._standing)
         self._started_over: set[str] = set()
         self._closing = weakref.finalize(self, _close, connection, self._started_over)
         try:
@@ -53,14 +80,22 @@ class Warehouse:
             self._prepare()
 
     def _prepare(self) -> None:
-        """See that there are the schema and the table of marks; who may load tables needs no right to make a schema."""
-        query, write = self._connection.query, self._connection.write
-        with self._connection.transaction(f"schema {self._schema!r}", "be prepared"):
-            if query(self.dialect.columns_of_tables, [self._schema, statements.MARKS, statements.MARKS]):
+        """See that there are the schema and the tables of loads and views; who may load needs no right to make a schema."""
+        query, define, name = self._connection.query, self._connection.define, self.dialect.cased(loads.LOADS)
+        with self._connection.transaction(f"schema {self.schema!r}", "be prepared"):
+            views = self.dialect.cased(upkeep.OWN_VIEWS)
+            standing = {table for table, _, _ in query(self.dialect.columns_of_tables, [self.schema, name, views])}
+            if views not in standing:
+                if not standing and not query(self.dialect.schemas, [self.schema]):
+                    define(statements.create_schema(self.dialect.qualified(*self._connection.inside, self.schema)))
+                define(statements.create_table(self._qualified(views), upkeep.columns(self.dialect), self.dialect))
+            if name in standing:
                 return
-            if not query(self.dialect.schemas, [self._schema]):
-                write(statements.create_schema(statements.qualified(*self._connection.inside, self._schema)))
-            write(statements.create_marks(self._marks))
+            columns = loads.columns(self.dialect)
+            define(statements.create_table(self.loads, columns, self.dialect))
+            if self.dialect.indexes_keys:
+                batch = [column.name for column in columns if column.source == "batch"]
+                define(statements.create_index(self.loads, batch, self.dialect))
 
     def close(self) -> None:
         """Give everything back. Closing twice does no harm."""
@@ -72,7 +107,7 @@ class Warehouse:
         Raises:
             IfsBiError: another one does.
         """
-        self._connection.claim(self._schema, stream)
+        self._connection.claim(self.schema, stream)
 
     def existing(self, name: str) -> ExistingTables:
         """The tables whose names may be meant by ``name``: as it is, in other case, or suffixed. One statement."""
@@ -80,40 +115,42 @@ class Warehouse:
             return self._standing(name)
 
     def _standing(self, name: str) -> ExistingTables:
-        other = suffixed(name, self.dialect)
-        spelled = name if self.dialect.holds(name) else other
+        """The same, within a transaction."""
+        own, other = self.dialect.cased(name), suffixed(name, self.dialect)
+        spelled = own if self.dialect.holds(own) else other
         found: ExistingTables = {}
-        for table, column, type_name in self._connection.query(
-            self.dialect.columns_of_tables, [self._schema, spelled, other]
-        ):
+        told = self._connection.query(self.dialect.columns_of_tables, [self.schema, spelled, other])
+        for table, column, type_name in told:
             found.setdefault(table, {})[column] = type_name
         return found
 
     def shape(self, plan: Plan) -> None:
-        """Make the table of the plan, or add and widen its columns.
-
-        Raises:
-            ContractBrokenError: a value doesn't fit the type that its column has to have.
-        """
+        """Make the table of the plan, or add and widen its columns."""
         table, what = self._qualified(plan.table.name), f"table {plan.table.name!r}"
+        if plan.create or plan.added or plan.widened:
+            self.views.outdate(plan.table.name)
         if plan.create or plan.added:
             with self._connection.transaction(what, "be given its columns"):
                 if plan.create:
                     self._create(plan.table)
                 for column in plan.added:
-                    self._connection.write(statements.add_column(table, column, self.dialect))
+                    self._connection.define(statements.add_column(table, column, self.dialect))
+                if {column.name for column in plan.added} & set(plan.table.key):
+                    self._index(plan.table)
         for column in plan.widened:
-            refused = _unwidened(column.name, what, self.dialect.type_name(column.type))
-            with self._connection.transaction(f'column "{column.name}" of {what}', "be widened", refused):
-                self._connection.write(statements.widen_column(table, column, self.dialect))
+            widening = self._connection.transaction(f'column "{column.name}" of {what}', "be widened")
+            with widening, self.views.aside(plan.table.name):
+                self._connection.define(statements.widen_column(table, column, self.dialect))
 
     def _create(self, table: Table) -> None:
-        qualified = self._qualified(table.name)
-        self._connection.write(statements.create_table(qualified, table.columns, self.dialect))
-        if self.dialect.indexes_keys and table.key:
-            self._connection.write(statements.create_index(qualified, table.key))
+        self._connection.define(statements.create_table(self._qualified(table.name), table.columns, self.dialect))
+        self._index(table)
 
-    def append(self, table: Table, rows: pa.Table, mark: Mark | None) -> int:
+    def _index(self, table: Table) -> None:
+        if self.dialect.indexes_keys and table.key:
+            self._connection.define(statements.create_index(self._qualified(table.name), table.key, self.dialect))
+
+    def append(self, table: Table, rows: pa.Table, load: Load | None) -> int:
         """Add rows. None of them is older than what the warehouse holds: 0.
 
         Raises:
@@ -122,10 +159,10 @@ class Warehouse:
         what = f"table {table.name!r}"
         with self._connection.transaction(what, "take a batch", _refused(what)):
             self._connection.append(self._qualified(table.name), rows)
-            self._write_mark(mark)
+            self._tell([load] if load else [])
         return 0
 
-    def merge(self, table: Table, rounds: Sequence[Round], mark: Mark | None, *, hard_delete: bool) -> int:
+    def merge(self, table: Table, rounds: Sequence[Round], load: Load | None, *, hard_delete: bool) -> int:
         """Apply the rounds one after another; with ``hard_delete`` rows that are gone at the source are removed, else marked.
 
         Returns:
@@ -135,129 +172,108 @@ class Warehouse:
             BatchRefusedError: the table does not take them, for good.
         """
         outdated, what = 0, f"table {table.name!r}"
-        with self._connection.transaction(what, "take a batch", _refused(what)):
-            for live, gone in rounds:
-                if live.num_rows:
-                    outdated += self._replace_rows(table, live)
-                if gone.num_rows and hard_delete:
-                    delete = statements.delete_kept(self._qualified(table.name), table.key, table.row_version)
-                    self._apply(table, gone, delete)
-                elif gone.num_rows:
-                    outdated += self._mark_rows(table, gone)
-            self._write_mark(mark)
+        with self._connection.transaction(what, "take a batch", _refused(what)), ExitStack() as staging:
+            for rows, steps in self._applied(table, rounds, staging, hard_delete=hard_delete):
+                written = [(self._connection.write(step.text), step.applies) for step in steps]
+                if any(applies for _, applies in written):
+                    outdated += rows - sum(count for count, applies in written if applies)
+            self._tell([load] if load else [])
         return outdated
 
-    def _replace_rows(self, table: Table, live: pa.Table) -> int:
-        """Returns how many rows were older than those that are kept."""
-        qualified, names, version = self._qualified(table.name), live.column_names, table.row_version
-        texts = [statements.delete_kept(qualified, table.key, version)]
-        if version is None:
-            texts.append(statements.insert(qualified, names, statements.quoted(statements.INCOMING)))
-        else:
-            if table.table_version in names:
-                texts.append(statements.carry_on_newer(qualified, table.table_version or "", table.key, version))
-            texts.append(statements.insert_unkept(qualified, names, table.key))
-        return int(live.num_rows) - self._apply(table, live, *texts)[-1]
-
-    def _mark_rows(self, table: Table, gone: pa.Table) -> int:
-        """Returns how many deletes were older than the rows that are kept."""
+    def _applied(
+        self, table: Table, rounds: Sequence[Round], staging: ExitStack, *, hard_delete: bool
+    ) -> list[tuple[int, list[Step]]]:
+        """How many rows, and the statements that apply them. All are staged when this returns."""
         qualified = self._qualified(table.name)
-        told = (name for name in gone.column_names if gone[name].null_count < gone.num_rows)
-        carried = [name for name in told if name not in table.key]
-        marked, inserted = self._apply(
-            table,
-            gone,
-            statements.mark_kept(qualified, carried, table.key, table.row_version),
-            statements.insert_unkept(qualified, gone.column_names, table.key),
-        )
-        return int(gone.num_rows) - marked - inserted
+        application = Application(table, qualified, self.dialect)
+        work = []
+        for live, gone in rounds:
+            if live.num_rows:
+                incoming = staging.enter_context(self._connection.staged(live, qualified))
+                work.append((live.num_rows, application.replace_rows(incoming, live.column_names)))
+            if gone.num_rows and hard_delete:
+                incoming = staging.enter_context(self._connection.staged(gone, qualified))
+                work.append((gone.num_rows, application.remove_rows(incoming)))
+            elif gone.num_rows:
+                incoming = staging.enter_context(self._connection.staged(gone, qualified))
+                told = [name for name in gone.column_names if gone[name].null_count < gone.num_rows]
+                carried = [name for name in told if name not in table.key]
+                work.append((gone.num_rows, application.mark_rows(incoming, gone.column_names, carried)))
+        return work
 
-    def _apply(self, table: Table, rows: pa.Table, *texts: str) -> list[int]:
-        """Run statements that read ``rows`` as the incoming batch; how many rows each of them wrote."""
-        with self._connection.staged(rows, self._qualified(table.name)):
-            return [self._connection.write(text) for text in texts]
+    def rows_of(self, stream: str, batch: str) -> int:
+        """How many rows of a batch are here, from the first on."""
+        parameters = [loads.told(stream, self.dialect), batch]
+        with self._connection.transaction(f"table {loads.LOADS!r}", "be read"):
+            found = self._connection.query(loads.read_rows(self.loads, self.dialect), parameters)
+        return max((int(rows) for (rows,) in found), default=0)
 
-    def mark(self, stream: str) -> Mark | None:
-        """How far the stream has come; None where that was never told."""
-        with self._connection.transaction(f"table {statements.MARKS!r}", "be read"):
-            found = self._connection.query(statements.read_mark(self._marks), [self._told(stream)])
-        return Mark(stream, *found[0][1:]) if found else None
+    def row_counts(self, tables: Iterable[str]) -> dict[str, int]:
+        """How many rows tables have, those that are marked as deleted among them; by their names as SQL text. One statement."""
+        names = [self._qualified(table) for table in tables]
+        if not names:
+            return {}
+        with self._connection.transaction("the tables that changed", "be counted"):
+            found = self._connection.query(count_query(names))
+        return {names[int(place)]: int(rows) for place, rows in sorted(found)}
 
-    def _write_mark(self, mark: Mark | None) -> None:
-        if mark is not None:
-            stream = self._told(mark.stream)
-            self._connection.write(statements.delete_mark(self._marks), [stream])
-            self._connection.write(statements.insert_mark(self._marks), [stream, mark.batch, mark.rows])
-
-    def _told(self, stream: str) -> str:
-        """The stream's name as a value; a text may hold less than the name has."""
-        unheld = self.dialect.unheld
-        return suffixed(stream, self.dialect) if unheld and unheld in stream else stream
+    def _tell(self, done: Sequence[Load]) -> None:
+        """Put loads into the table of loads."""
+        columns, now = loads.columns(self.dialect), self._clock()
+        for load in done:
+            if load.again:
+                parameters = [loads.told(load.stream, self.dialect), load.batch]
+                self._connection.write(loads.delete_load(self.loads, self.dialect), parameters)
+        for first in range(0, len(done), _LOADS_AT_ONCE):
+            some = done[first : first + _LOADS_AT_ONCE]
+            values = [value for load in some for value in loads.values(load, now, self.dialect)]
+            self._connection.write(statements.insert_values(self.loads, columns, len(some), self.dialect), values)
 
     def retire(self, table: Table, version: int, *, at: datetime | None) -> None:
         """Mark the rows that the full refresh ``version`` didn't carry as deleted ``at`` a time; without one, remove them."""
         qualified, table_version = self._qualified(table.name), table.table_version or ""
         with self._connection.transaction(f"table {table.name!r}", f"be rid of what version {version} didn't carry"):
             if at is None:
-                self._connection.write(statements.delete_unseen(qualified, table_version), [version])
+                self._connection.write(statements.delete_unseen(qualified, table_version, self.dialect), [version])
             else:
-                statement = statements.mark_unseen(qualified, table.deleted_at or "", table_version)
+                deleted_at = table.deleted_at or ""
+                statement = statements.mark_unseen(qualified, deleted_at, table_version, self.dialect)
                 self._connection.write(statement, [at.isoformat(), version])
 
     def start_over(self, table: Table) -> None:
-        """Make the table anew, empty; until `replace` it is dropped when the warehouse is closed."""
+        """Make a table anew, empty; until `refill` took its rows it is dropped when the warehouse is closed."""
         qualified = self._qualified(table.name)
         with self._connection.transaction(f"table {table.name!r}", "be created"):
-            self._connection.write(statements.drop_table(qualified))
+            self._connection.define(statements.drop_table(qualified))
             self._create(table)
         self._started_over.add(qualified)
 
-    def replace(self, table: Table, incoming: Table, mark: Mark | None) -> None:
-        """Put ``incoming`` in the place of ``table``; a reader sees the one or the other."""
-        qualified, gathered = self._qualified(table.name), self._qualified(incoming.name)
-        what = f"table {table.name!r}"
+    def refill(self, plan: Plan, incoming: str, done: Sequence[Load]) -> None:
+        """Give a table the rows of the table ``incoming``, and only those; a reader sees the old ones or the new ones.
+
+        Args:
+            plan: gives it all columns of that other table.
+            incoming: its name. It is dropped.
+            done: the loads that brought the rows.
+        """
+        self.shape(plan)
+        write, what = self._connection.write, f"table {plan.table.name!r}"
+        qualified, gathered = self._qualified(plan.table.name), self._qualified(incoming)
         with self._connection.transaction(what, "be replaced", _refused(what)):
-            self._write_mark(mark)
-            if self.dialect.refills and (standing := self._standing(table.name).get(table.name)):
-                self._refill(table, standing, incoming)
-            else:
-                self._connection.write(statements.drop_table(qualified))
-                self._connection.write(statements.rename_table(gathered, table.name))
+            write(statements.delete_all(qualified))
+            names = [column.name for column in plan.table.columns]
+            write(statements.insert(qualified, names, gathered, self.dialect))
+            self._tell(done)
+        with self._connection.transaction(f"table {incoming!r}", "be dropped"):
+            self._connection.define(statements.drop_table(gathered))
         self._started_over.discard(gathered)
 
-    def _refill(self, table: Table, standing: dict[str, str], incoming: Table) -> None:
-        """Empty a table and give it the columns and the rows of another one, which is dropped."""
-        write, qualified, gathered = self._connection.write, self._qualified(table.name), self._qualified(incoming.name)
-        write(statements.delete_all(qualified))
-        wanted = {column.name: column for column in incoming.columns}
-        fitting = {name for name in standing if name in wanted and self._is(standing[name], wanted[name].type)}
-        for name in standing.keys() - fitting:
-            write(statements.drop_column(qualified, name))
-        for column in incoming.columns:
-            if column.name not in fitting:
-                write(statements.add_column(qualified, column, self.dialect))
-        if self.dialect.indexes_keys and not fitting >= set(incoming.key):  # the index went with its column
-            write(statements.create_index(qualified, incoming.key))
-        write(statements.insert(qualified, list(wanted), gathered))
-        write(statements.drop_table(gathered))
-
-    def _is(self, type_name: str, column_type: object) -> bool:
-        return self.dialect.column_type(type_name) == column_type
-
     def _qualified(self, table: str) -> str:
-        return statements.qualified(*self._connection.inside, self._schema, table)
+        return self.dialect.qualified(*self._connection.inside, self.schema, table)
 
 
 def _refused(what: str) -> Callable[[str], IfsBiError]:
     return lambda reason: BatchRefusedError(f"{what} does not take it: {reason}")
-
-
-def _unwidened(column: str, what: str, becomes: str) -> Callable[[str], IfsBiError]:
-    return lambda reason: ContractBrokenError(
-        f'Column "{column}" of {what} has to become {becomes} to hold what the SCHEMA now announces, and a value in it doesn\'t '
-        f"fit: {reason} Rename or drop that column in the warehouse, or load the stream once with load_method overwrite, then "
-        f"run again."
-    )
 
 
 def _close(connection: Connection, started_over: set[str]) -> None:
@@ -267,5 +283,5 @@ def _close(connection: Connection, started_over: set[str]) -> None:
             suppress(IfsBiError),
             connection.transaction(table, "be dropped"),
         ):  # else the next overwriting run drops it
-            connection.write(statements.drop_table(table))
+            connection.define(statements.drop_table(table))
     connection.close()

@@ -17,20 +17,18 @@ import psycopg
 from ifs_bi_core.dead_letter.store import DeadLetters
 from ifs_bi_core.ledger.runs import Ledger
 from target_looker_warehouse.addresses import check_address
-from target_looker_warehouse.dialects import DUCKDB, POSTGRESQL
-from target_looker_warehouse.statements import MARKS
+from target_looker_warehouse.dialects.duckdb import DUCKDB
+from target_looker_warehouse.dialects.postgresql import POSTGRESQL
+from target_looker_warehouse.loads import LOADS
 from target_looker_warehouse.target import TargetLookerWarehouse
+from target_looker_warehouse.views.upkeep import OWN_VIEWS
 from target_looker_warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ifs_bi_core.errors import ExitCode
-    from target_looker_warehouse.dialects import Dialect
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    from target_looker_warehouse.dialects.facts import Dialect
 
 
 def canonical(text: str) -> str:
@@ -46,6 +44,8 @@ class Box(ABC):
     dialect: Dialect
     main: str
     """The schema where tables are, if nobody says so."""
+    json_types: frozenset[str] = frozenset({"JSON", "json", "jsonb"})
+    """The warehouse's names of types whose texts are JSON."""
 
     def __init__(self, folder: Path, warehouse_url: str) -> None:
         self.folder = folder
@@ -90,28 +90,47 @@ class Box(ABC):
         return {column: type_name for name, column, type_name in found if name == table}
 
     def tables(self) -> list[str]:
-        """Those of the streams, in all schemas: the table of marks is left out."""
+        """Those of the streams, in all schemas: the tables of loads and views are left out."""
+        return [name for name in self.all_tables() if name.casefold() not in {LOADS, OWN_VIEWS}]
+
+    def all_tables(self) -> list[str]:
+        """The names of the tables in all schemas but the system's, in order."""
         found = self.query(
-            "SELECT table_name::VARCHAR FROM information_schema.tables "
+            "SELECT CAST(table_name AS VARCHAR) FROM information_schema.tables "
             "WHERE table_schema NOT IN ('information_schema', 'pg_catalog') ORDER BY 1"
         )
-        return [name for (name,) in found if name != MARKS]
+        return [name for (name,) in found]
+
+    def place(self, table: str, schema: str | None = None) -> str:
+        """A table as SQL text."""
+        return self.dialect.qualified(schema or self.main, table)
+
+    def shown(self, column: str, type_name: str) -> str:
+        """The SQL that shows a value as text: timestamps like ``2024-01-01 00:00:00.5+00``, booleans as ``true``."""
+        del type_name
+        return f"CAST({self.dialect.quoted(column)} AS VARCHAR)"
 
     def rows(self, table: str, schema: str | None = None) -> list[dict[str, str]]:
         """The rows in the order of their text; values as text, nulls left out."""
         columns = self.types(table, schema)
-        texts = ", ".join(f"{quoted(column)}::VARCHAR" for column in columns)
-        found = self.query(f"SELECT {texts} FROM {quoted(schema or self.main)}.{quoted(table)}")
-        json_types = {"JSON", "json", "jsonb"}
+        texts = ", ".join(self.shown(column, type_name) for column, type_name in columns.items())
+        found = self.query(f"SELECT {texts} FROM {self.place(table, schema)}")
         rows = (
             {
-                name: canonical(value) if kind in json_types else value
+                name: canonical(value) if kind in self.json_types else value
                 for (name, kind), value in zip(columns.items(), row, strict=True)
                 if value is not None
             }
             for row in found
         )
         return sorted(rows, key=repr)
+
+    def loads(self, schema: str | None = None) -> list[dict[str, Any]]:
+        """The rows of the table of loads, in the order of the batches' names; times are left out."""
+        told = ["stream", "batch", "run", "rows", "bytes"]
+        names = ", ".join(self.dialect.quoted(self.dialect.cased(name)) for name in told)
+        place = self.place(self.dialect.cased(LOADS), schema)
+        return [dict(zip(told, row, strict=True)) for row in self.query(f"SELECT {names} FROM {place} ORDER BY 2, 1")]
 
     def dead(self) -> list[tuple[str | None, str]]:
         """Key and reason of every dead letter's rows."""

@@ -10,6 +10,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for boxes and singer_lines: importlib mode doesn't add a test's folder
 
+from box_bigquery import bigquery_box, emulator  # noqa: F401 - fixtures
+from box_redshift import redshift_box, redshift_servers  # noqa: F401 - fixtures
+from box_snowflake import fakesnow, snowflake_box  # noqa: F401 - fixtures
 from boxes import DuckDbBox, PostgresBox
 
 if TYPE_CHECKING:

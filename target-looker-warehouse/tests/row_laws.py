@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 from ifs_bi_core.columnar.rows import to_arrow
 from singer_lines import INTEGER, MOMENT, STRING
-from target_looker_warehouse.dialects import DUCKDB
+from target_looker_warehouse.dialects.duckdb import DUCKDB
 from target_looker_warehouse.tables import Table, plan
 
 Row = dict[str, Any]

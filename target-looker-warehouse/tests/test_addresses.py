@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from ifs_bi_core.errors import ConfigError
-from target_looker_warehouse.addresses import check_address
+from target_looker_warehouse.addresses import PRODUCTS, check_address
 
 
 def test_three_slashes_mean_the_working_folder_and_four_the_root(tmp_path, monkeypatch):
@@ -15,36 +15,42 @@ def test_three_slashes_mean_the_working_folder_and_four_the_root(tmp_path, monke
     assert Path("a b/50%.duckdb").exists()
 
 
-@pytest.mark.parametrize(
-    ("address", "name"),
-    [
-        ("md:my_db", "MotherDuck"),
-        ("snowflake://user:hunter22@account/db", "Snowflake"),
-        ("bigquery://project/dataset", "BigQuery"),
-        ("redshift://host/db", "Amazon Redshift"),
-    ],
-)
-def test_a_warehouse_of_a_later_version_is_named_and_its_password_is_not(address, name):
-    with pytest.raises(ConfigError, match=f"{name}, which isn't supported by this version yet") as refused:
+@pytest.mark.parametrize("address", ["", "warehouse.duckdb", "mysql://root:hunter22@h/db"])
+def test_an_address_of_nothing_is_refused_with_an_example_of_each_warehouse(address):
+    with pytest.raises(
+        ConfigError, match=r"names no warehouse. Write an address like .*duckdb:///file.duckdb"
+    ) as refused:
         check_address(address)
+    assert "hunter22" not in str(refused.value)
+    assert all(product.example in str(refused.value) for product in PRODUCTS.values())
+
+
+@pytest.mark.parametrize(
+    "address", ["duckdb://warehouse.duckdb", "duckdb:///", "duckdb:////", "duckdb:///:memory:", "duckdb:w"]
+)
+def test_an_address_of_no_file_is_refused_with_an_example(address):
+    with pytest.raises(ConfigError, match=r"names no warehouse. Write duckdb:///file.duckdb"):
+        check_address(address)
+
+
+def test_a_database_of_motherduck_is_told_without_its_token():
+    address = check_address("md:erp?motherduck_token=hunter22-of-the-duck")
+    assert address.destination == "md:erp"
+    with pytest.raises(ConfigError, match=r"DuckDB's extension for it can't be loaded: .*install_extension") as refused:
+        address.open()
     assert "hunter22" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    "address",
+    ("address", "part"),
     [
-        "",
-        "warehouse.duckdb",
-        "duckdb://warehouse.duckdb",
-        "duckdb:///",
-        "duckdb:////",
-        "duckdb:///:memory:",
-        "mysql://root:hunter22@h/db",
-        "duckdb:w",
+        ("md:erp", "no token. Write md:erp\\?motherduck_token="),
+        ("md:?motherduck_token=hunter22", "is no MotherDuck address"),
+        ("md:erp?motherduck_token=hunter22&saas=1", "is no MotherDuck address"),
     ],
 )
-def test_an_address_of_nothing_is_refused_with_an_example(address):
-    with pytest.raises(ConfigError, match=r"names no warehouse. Write duckdb:///file.duckdb") as refused:
+def test_a_malformed_motherduck_address_is_told_without_its_token(address, part):
+    with pytest.raises(ConfigError, match=part) as refused:
         check_address(address)
     assert "hunter22" not in str(refused.value)
 
@@ -82,9 +88,18 @@ def test_a_malformed_postgresql_address_is_told_without_its_password(address, pa
     assert "hunter22" not in str(refused.value)
 
 
-def test_a_missing_driver_is_named_with_the_line_that_installs_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "psycopg", None)
-    monkeypatch.delitem(sys.modules, "target_looker_warehouse.postgresql", raising=False)
-    monkeypatch.delattr("target_looker_warehouse.postgresql", raising=False)
-    with pytest.raises(ConfigError, match=r"pip install 'target-looker-warehouse\[postgresql\]'"):
-        check_address("postgresql://host/db")
+DRIVERS = {
+    "postgresql": "psycopg",
+    "snowflake": "snowflake",
+    "bigquery": "google",
+    "redshift": "redshift_connector",
+}
+
+
+@pytest.mark.parametrize("scheme", DRIVERS)
+def test_a_missing_driver_is_named_with_the_line_that_installs_it(monkeypatch, scheme):
+    monkeypatch.setitem(sys.modules, DRIVERS[scheme], None)
+    for name in [name for name in sys.modules if name.startswith("target_looker_warehouse.warehouses.")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(ConfigError, match=rf"pip install 'target-looker-warehouse\[{scheme}\]'"):
+        check_address(PRODUCTS[scheme].example)

@@ -132,7 +132,7 @@ CASES = {
         {"orders": [{"id": "3", "a": "y"}, {"id": "4"}]},
         {"load_method": "overwrite"},
     ),
-    "overwrite takes a type that nothing could be widened to, and leaves other streams alone": Case(
+    "overwrite puts a type that nothing could be widened to beside the old one, and leaves other streams alone": Case(
         [
             [
                 ORDERS,
@@ -142,7 +142,7 @@ CASES = {
             ],
             [schema("orders", ["id"], id=INTEGER, b=STRING), record("orders", {"id": 1, "b": "x"})],
         ],
-        {"orders": [{"id": "1", "b": "x"}], "other": [{"id": "1"}]},
+        {"orders": [{"id_v2": "1", "b_v2": "x"}], "other": [{"id": "1"}]},
         {"load_method": "overwrite"},
     ),
     "overwrite goes on over a changed schema": Case(
@@ -155,6 +155,20 @@ CASES = {
             ]
         ],
         {"s": [{"id": "1"}, {"id": "2", "x": "new"}]},
+        {"load_method": "overwrite"},
+    ),
+    "overwrite goes on over a column that the schema lost, beside one that the table alone has": Case(
+        [
+            [schema("s", ["id"], id=INTEGER, old=STRING), record("s", {"id": 1, "old": "o"})],
+            [
+                schema("s", ["id"], id=INTEGER, x=STRING),
+                record("s", {"id": 1, "x": "a"}),
+                record("s", {"id": 2, "x": "b"}),
+                schema("s", ["id"], id=INTEGER, y=STRING),
+                record("s", {"id": 2, "y": "c"}),
+            ],
+        ],
+        {"s": [{"id": "1", "x": "a"}, {"id": "2", "y": "c"}]},
         {"load_method": "overwrite"},
     ),
     "overwrite with nothing leaves an empty table": Case(
@@ -299,6 +313,30 @@ CASES = {
             [schema("s", ["id"], id=INTEGER, n=INTEGER), record("s", {"id": 3, "n": 7})],
         ],
         {"s": [{"id": "1", "n": "4611686018427387904.00"}, {"id": "2", "n": "0.01"}, {"id": "3", "n": "7.00"}]},
+    ),
+    "a type that a column can't become has a column beside it from then on": Case(
+        [
+            [
+                schema("s", ["id"], id=INTEGER, x=INTEGER, y=STRING),
+                record("s", {"id": 1, "x": 1}),
+                record("s", {"id": 2}),
+            ],
+            [
+                schema("s", ["id"], id=INTEGER, x=STRING),
+                record("s", {"id": 1, "x": "a"}),
+                record("s", {"id": 3, "x": "b"}),
+            ],
+            [schema("s", ["id"], id=INTEGER, x=DATE), record("s", {"id": 3, "x": "2024-01-01"})],
+            [schema("s", ["id"], id=INTEGER, x=INTEGER), record("s", {"id": 4, "x": 4})],
+        ],
+        {
+            "s": [
+                {"id": "1", "x_v2": "a"},
+                {"id": "2"},
+                {"id": "3", "x_v3": "2024-01-01"},
+                {"id": "4", "x": "4"},
+            ]
+        },
     ),
     "properties that differ in case alone, and ones that SQL knows": Case(
         [

@@ -1,6 +1,7 @@
 """The laws of upsert, held against the warehouses themselves."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from boxes import DuckDbBox, PostgresBox
@@ -14,15 +15,16 @@ _COUNTER = itertools.count()
 _COLUMNS = "k, n, a, b, _ifs_row_version, replace(_sdc_deleted_at::VARCHAR, '+00', '.000000Z')"
 
 
-@pytest.fixture(scope="module", params=["duckdb", "postgresql"])
+@pytest.fixture(scope="module", params=["duckdb", "postgresql", "duckdb by MERGE"])
 def warehouse(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("laws")
-    if request.param == "duckdb":
+    if request.param.startswith("duckdb"):
         box = DuckDbBox(folder)
     else:
         postgres = request.getfixturevalue("postgres")
         box = PostgresBox(folder, postgres.url(postgres.database()))
     opened = box.warehouse()
+    opened.dialect = replace(opened.dialect, merges=request.param.endswith("MERGE"))
     with opened._connection.transaction("the session", "be prepared"):
         opened._connection.write("SET TimeZone = 'UTC'")
     yield opened
@@ -75,3 +77,19 @@ def test_older_versions_that_come_late_change_nothing(warehouse, rows, late):
     keys = {(row["k"], row["n"]) for row in newest}
     older = [row | {"_ifs_row_version": 3} for row in late if (row["k"], row["n"]) in keys]
     assert loaded(warehouse, [newest, older], hard_delete=False) == loaded(warehouse, [newest], hard_delete=False)
+
+
+def test_a_row_leaves_nothing_in_columns_that_its_stream_no_longer_has(warehouse):
+    before = plan(f"t{next(_COUNTER)}", PROPERTIES, KEY, None, warehouse.dialect)
+    warehouse.shape(before)
+    row = {"k": "x", "n": 1, "a": "old", "b": 5}
+    warehouse.merge(before.table, rounds(arrow([row]), before.table), None, hard_delete=False)
+    properties = {name: PROPERTIES[name] for name in ("k", "n", "a")}
+    standing = warehouse.existing(before.table.name)[before.table.name]
+    after = plan(before.table.name, properties, KEY, standing, warehouse.dialect)
+    assert after.table.others == ("b", "_ifs_row_version", "_sdc_deleted_at")
+    rows = arrow([row | {"a": "new"}]).select(["k", "n", "a"])
+    warehouse.merge(after.table, rounds(rows, after.table), None, hard_delete=False)
+    with warehouse._connection.transaction("the table", "be read"):
+        found = warehouse._connection.query(f"SELECT k, n, a, b FROM {warehouse._qualified(after.table.name)}")
+    assert found == [("x", 1, "new", None)]

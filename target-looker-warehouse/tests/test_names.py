@@ -1,10 +1,12 @@
+import re
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ifs_bi_core.errors import ContractBrokenError
-from target_looker_warehouse.dialects import DUCKDB, POSTGRESQL
+from target_looker_warehouse.dialects.duckdb import DUCKDB
+from target_looker_warehouse.dialects.postgresql import POSTGRESQL
 from target_looker_warehouse.names import names_for, suffixed
 
 SHORT = replace(DUCKDB, name_bytes=11)
@@ -66,3 +68,35 @@ def test_a_column_is_not_named_as_the_system_names_its_own():
     assert names_for(["xmin"], [], POSTGRESQL, system=POSTGRESQL.system_columns) == {
         "xmin": suffixed("xmin", POSTGRESQL)
     }
+
+
+UPPER, LOWERED = (replace(POSTGRESQL, identifier_case=case) for case in ("upper", "lower"))
+PLAIN = replace(DUCKDB, name_pattern=re.compile("[A-Za-z_][A-Za-z0-9_]*"))
+
+
+def test_names_are_spelled_in_the_case_that_is_asked_for_and_letters_beyond_ascii_stay():
+    assert names_for(["OrderNo", "été"], [], UPPER) == {"OrderNo": "ORDERNO", "été": "éTé"}
+    assert names_for(["OrderNo"], [], LOWERED) == {"OrderNo": "orderno"}
+
+
+def test_names_that_are_one_in_the_case_that_is_asked_for_are_told_apart_in_any_order():
+    chosen = names_for(["OrderNo", "ORDERNO"], [], UPPER)
+    assert chosen == {"OrderNo": "ORDERNO", "ORDERNO": "ORDERNO_206B5913"}
+    assert names_for(["ORDERNO", "OrderNo"], list(chosen.values()), UPPER) == chosen
+
+
+@given(names, st.sampled_from([UPPER, LOWERED]), st.randoms())
+def test_names_in_a_case_mean_the_same_in_the_next_run_whatever_its_order(sources, dialect, random):
+    chosen = names_for(sources, [], dialect)
+    assert len(set(chosen.values())) == len(sources)
+    assert names_for(random.sample(sources, len(sources)), list(chosen.values()), dialect) == chosen
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("Order no", "Order_no_"), ("1st", "_1st_"), ("", "_"), ("é", "__"), ("_ok", "_ok")]
+)
+def test_a_character_that_no_name_has_is_an_underscore(name, start):
+    [chosen] = names_for([name], [], PLAIN).values()
+    assert chosen.startswith(start)
+    assert PLAIN.holds(chosen)
+    assert (chosen == name) == (name == "_ok")

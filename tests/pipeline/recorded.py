@@ -117,7 +117,9 @@ def of_streams(messages: Iterable[dict[str, Any]], *streams: str) -> list[dict[s
     return [message for message in messages if message.get("stream") in {None, *streams}]
 
 
-def nothing_new(messages: Iterable[dict[str, Any]], last: Any) -> list[dict[str, Any]]:
-    """What a tap says whose source did not change since that state: schemas and the state."""
+def what_is_left(messages: Iterable[dict[str, Any]], last: Any) -> list[dict[str, Any]]:
+    """What a tap says that goes on from a state, and whose source did not change since: schemas and what came behind it."""
+    messages = list(messages)
     schemas = {message["stream"]: message for message in messages if message["type"] == "SCHEMA"}
-    return [*schemas.values(), {"type": "STATE", "value": last}]
+    told = {"type": "STATE", "value": last}
+    return [*schemas.values(), told, *messages[messages.index(told) + 1 :]]

@@ -20,6 +20,7 @@ from pipeline.recorded import BATCH_ROWS, singer
 NUMBER = "_ifs_row_number"  # of a row without a key in a mirrored table; which one it gets says nothing
 BATCH = "_ifs_batch"  # the request that brought a row of a push dataset; another run has other requests
 SIGN = "_sign"
+LOADED = "SELECT batch, rows FROM _ifs_loads"
 
 
 @dataclass
@@ -73,7 +74,14 @@ class Scene:
             return {name: counted(table) for dataset in datasets for name, table in dataset.tables.items()}
         with duckdb.connect(str(self.folder / "warehouse.duckdb"), read_only=True) as connection:
             names = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
-            return {name: rows_of(connection, name) for name in names if name != "_ifs_bi_marks"}
+            return {name: rows_of(connection, name) for name in names if name != "_ifs_loads"}
+
+    def loads(self):
+        """How many rows of each batch the warehouse says to have; nothing where the destination is none."""
+        if self.target != "target-looker-warehouse":
+            return None
+        with duckdb.connect(str(self.folder / "warehouse.duckdb"), read_only=True) as connection:
+            return dict(connection.execute(LOADED).fetchall())
 
     def refused(self):
         """The rows in the dead letters, by key, counted."""
@@ -108,7 +116,11 @@ class PostgresScene(Scene):
     def shown(self):
         with psycopg.connect(self.url) as connection:
             found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-            return {name: self._rows_of(connection, name) for (name,) in found if name != "_ifs_bi_marks"}
+            return {name: self._rows_of(connection, name) for (name,) in found if name != "_ifs_loads"}
+
+    def loads(self):
+        with psycopg.connect(self.url) as connection:
+            return dict(connection.execute(LOADED).fetchall())
 
     @staticmethod
     def _rows_of(connection, table):

@@ -26,14 +26,18 @@ if TYPE_CHECKING:
     from ifs_bi_core.columnar.records import Records
     from ifs_bi_core.singer.target import OrderedTarget
 
-_CHUNK_BYTES = 2 << 20
-"""How much is converted together: a few thousand rows, after which more of them make no row cheaper."""
 _FEW = 16
 """Rows of a chunk that are taken one by one rather than parted again to find the one that has to be."""
 
 
 class LineSink(RowSink):
-    """Gathers the lines of a stream as they are until there are enough to convert them together."""
+    """Gathers the lines of a stream as they are until there are enough to convert them together.
+
+    Attributes:
+        chunk_bytes: how much that is: a few thousand rows, after which more of them make no row cheaper.
+    """
+
+    chunk_bytes = 2 << 20
 
     def __init__(
         self, target: OrderedTarget, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
@@ -67,7 +71,7 @@ class LineSink(RowSink):
         self._numbers += range(number, number + count)
         self._taken_bytes += len(lines)
         self.tally_record_read(count)
-        if self._taken_bytes >= _CHUNK_BYTES:
+        if self._taken_bytes >= self.chunk_bytes:
             self.stage()
 
     def accept(self, row: dict[str, Any], message: dict[str, Any]) -> None:

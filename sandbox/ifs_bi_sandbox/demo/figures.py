@@ -1,6 +1,7 @@
-"""The report's three figures in SQL, over tables named like streams: the same statements for every place that holds them.
+"""The report's three figures in SQL, twice: over the views that the warehouse has of them, and over tables named like streams.
 
 The definitions in words, and the values to expect, are those of `ifs_bi_sandbox.data.figures`. Amounts are exact throughout.
+What a view counts is for the warehouse's target to say; the statements over tables say it once more, for a place without views.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class Figure:
         columns: what it is grouped by; the last column of the query is the amount.
         unit: place of the column in which amounts have to be alike to be comparable, and to be added up: the currency, or
             the company, which keeps its books in one.
-        query: SQL, with the parameter ``$today`` where it depends on the day.
+        view: the warehouse's view of it.
+        over_view: SQL over that view, with the parameter ``$today`` where it depends on the day.
+        over_tables: the same over the streams' tables.
     """
 
     name: str
@@ -40,7 +43,9 @@ class Figure:
     definition: str
     columns: tuple[str, ...]
     unit: int
-    query: str
+    view: str
+    over_view: str
+    over_tables: str
 
     @property
     def subject(self) -> str:
@@ -55,7 +60,13 @@ OPEN_ORDERS = Figure(
     "cancelled nor only planned.",
     columns=("Supplier", "Name", "Currency"),
     unit=2,
-    query="""
+    view="open_purchase_orders",
+    over_view="""
+        SELECT "SupplierNo", coalesce("SupplierName", ''), "CurrencyCode", sum("OpenAmount")
+        FROM open_purchase_orders
+        GROUP BY ALL
+    """,
+    over_tables="""
         SELECT orders."VendorNo", coalesce(suppliers."Name", ''), lines."CurrencyCode", sum(lines."NetAmtCurr")
         FROM purchase_order_lines AS lines
         JOIN purchase_orders AS orders USING ("OrderNo")
@@ -72,7 +83,13 @@ OUTSTANDING = Figure(
     definition="What supplier invoices are worth less what was paid of them, by the month in which they are due.",
     columns=("Due", "Currency"),
     unit=1,
-    query="""
+    view="outstanding_supplier_invoices",
+    over_view="""
+        SELECT strftime("DueDate", '%Y-%m'), "CurrencyCode", sum("OpenAmount")
+        FROM outstanding_supplier_invoices
+        GROUP BY ALL
+    """,
+    over_tables="""
         SELECT strftime(CAST("DueDate" AS DATE), '%Y-%m'), "Currency", sum("FullCurrAmount" - "ClearedCurrAmount")
         FROM ledger_items
         WHERE "PartyType" = 'Supplier'
@@ -88,7 +105,14 @@ SPEND = Figure(
     "currency. Vouchers in hold do not count.",
     columns=("Company", "Cost centre", "Description"),
     unit=0,
-    query="""
+    view="spend_by_cost_centre",
+    over_view="""
+        SELECT "Company", "CostCentre", coalesce("CostCentreName", ''), sum("Amount")
+        FROM spend_by_cost_centre
+        WHERE "VoucherDate" BETWEEN date_trunc('month', CAST($today AS DATE)) AND CAST($today AS DATE)
+        GROUP BY ALL
+    """,
+    over_tables="""
         SELECT ledger."Company", coalesce(ledger."CodeB", ''), coalesce(centres."Description", ''), sum(ledger."Amount")
         FROM gl_voucher_rows AS ledger
         JOIN gl_accounts AS accounts USING ("Company", "Account")
@@ -122,16 +146,29 @@ class Difference:
     found: Decimal | None
 
 
-def report_of(tables: DuckDBPyConnection, today: date) -> Report:
+def report_of_tables(tables: DuckDBPyConnection, today: date) -> Report:
     """The three figures from a connection in which the streams' tables can be read by their names.
 
     Raises:
         DemoError: amounts lie in a column that can't hold them exactly.
     """
+    return _report(tables, {figure: figure.over_tables for figure in FIGURES}, today)
+
+
+def report_of_views(views: DuckDBPyConnection, today: date) -> Report:
+    """The three figures from a connection in which the warehouse's views can be read by their names.
+
+    Raises:
+        DemoError: amounts lie in a column that can't hold them exactly.
+    """
+    return _report(views, {figure: figure.over_view for figure in FIGURES}, today)
+
+
+def _report(connection: DuckDBPyConnection, queries: Mapping[Figure, str], today: date) -> Report:
     report = {}
-    for figure in FIGURES:
-        parameters = {"today": today} if "$today" in figure.query else {}
-        rows = tables.execute(figure.query, parameters).fetchall()
+    for figure, query in queries.items():
+        parameters = {"today": today} if "$today" in query else {}
+        rows = connection.execute(query, parameters).fetchall()
         if not all(isinstance(amount, Decimal) for *_, amount in rows):
             raise DemoError(f"{figure.title}: the amounts are no exact decimals there")
         report[figure.name] = _sorted({tuple(group): amount for *group, amount in rows})

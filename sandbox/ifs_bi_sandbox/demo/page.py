@@ -53,6 +53,7 @@ Power BI, to the cent</p>
 {_agreement(story)}
 {_changes(story)}
 {_moved(story)}
+{_looker(story)}
 {_next_steps(story)}
 </main>
 <footer><p>Made by <code>ifs-bi-sandbox demo</code> on {day_name(story.made)} at {story.made:%H:%M} UTC from generated data: scale
@@ -139,8 +140,9 @@ def _agreement(story: Story) -> str:
         rows.append(_row([story.unit_name(total.figure, total.unit)], [money(each) for each in (*amounts, difference)]))
     table = _table("Totals in each place", ["In"], [*story.reports, "Difference"], rows)
     return f"""<section aria-labelledby="agreement"><h2 id="agreement">The same in every place</h2>
-<p class="soft">IFS Cloud's amounts are added up row by row from its database, not by the pipes. In the warehouse and over the
-rows that Power BI holds, one and the same SQL was run. Compared were all groups, not these totals alone.</p>
+<p class="soft">IFS Cloud's amounts are added up row by row from its database, not by the pipes. In the warehouse
+they are read from the views that its target keeps beside the tables; over the rows that Power BI holds, SQL over the tables was
+run. Compared were all groups, not these totals alone.</p>
 {table}</section>
 """
 
@@ -175,6 +177,20 @@ def _moved(story: Story) -> str:
 what had changed since. The others have nothing to go by and are read whole, which is how rows that are gone at the
 source are found. A run took: {seconds}.</p>
 {_table("Rows by stream and run of its pipe", ["Stream"], runs, rows, f"<tr><td></td>{places}</tr>")}</section>
+"""
+
+
+def _looker(story: Story) -> str:
+    if not story.looker:
+        return ""
+    rows = [
+        _row([f"{call.run}", call.sentence, "" if call.quota == "none" else call.quota], [str(call.status)])
+        for call in story.looker
+    ]
+    return f"""<section aria-labelledby="looker"><h2 id="looker">What Looker was told</h2>
+<p class="soft">Looker stores no rows: it queries the warehouse. After each load it was told that there is something new. Its
+editions limit the calls of a month, so a run makes at most three besides the login, however many streams and rows it moves.</p>
+{_table("Calls to Looker by load", ["Load", "Call", "Counts as"], ["Answer"], rows)}</section>
 """
 
 

@@ -1,7 +1,7 @@
-"""The two places that the pipes lead to, each as a DuckDB connection with the streams' tables by their names.
+"""The two places that the pipes lead to, each as a DuckDB connection in which what the figures read has its own name.
 
-What differs between the places ends here: the warehouse is a file in which a deleted row is marked, Power BI a service that
-holds the present rows in column types of its own. The figures' SQL sees tables of live rows.
+What differs between the places ends here: the warehouse is a file in which views count the present rows, Power BI a service that
+holds these rows in column types of its own.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ import duckdb
 import requests
 
 from ifs_bi_sandbox.demo.errors import DemoError
+from ifs_bi_sandbox.demo.figures import FIGURES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from duckdb import DuckDBPyConnection
 
+COMPANIES = "companies"
 TABLES = (
-    "companies",
+    COMPANIES,
     "suppliers",
     "purchase_orders",
     "purchase_order_lines",
@@ -31,7 +33,10 @@ TABLES = (
     "gl_accounts",
     "code_part_values",
 )
-"""The streams that the figures read."""
+"""The streams that the figures read, and the names of companies."""
+
+VIEWS = tuple(figure.view for figure in FIGURES)
+"""The views that the figures read where there are some."""
 
 DELETED_AT = "_sdc_deleted_at"
 """Column of a Singer target's table that says since when a row is gone at the source; null: it is there."""
@@ -71,6 +76,11 @@ class Control:
         """The rows of one of its tables as JSON text, decimals as strings."""
         return self._answer("GET", f"/powerbi/datasets/{dataset}/tables/{table}/rows").content
 
+    def looker_calls(self) -> list[dict[str, Any]]:
+        """The calls that Looker answered so far."""
+        known: list[dict[str, Any]] = self._answer("GET", "/looker/calls").json()
+        return known
+
     def _answer(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> requests.Response:
         answer = self._session.request(method, f"{self._url}{path}", json=body, timeout=TIMEOUT)
         if not answer.ok:
@@ -80,10 +90,10 @@ class Control:
 
 @contextmanager
 def warehouse(file: Path) -> Iterator[DuckDBPyConnection]:
-    """The tables of a warehouse file, without the rows that are marked as deleted. The file is read, never written.
+    """The views of a warehouse file, and its companies but those that are marked as deleted. The file is read, never written.
 
     Raises:
-        DemoError: there is no such file, or a table is missing.
+        DemoError: there is no such file, or the table or a view is missing.
     """
     if not file.is_file():
         raise DemoError(f"the pipe left no warehouse at {file}")
@@ -93,8 +103,8 @@ def warehouse(file: Path) -> Iterator[DuckDBPyConnection]:
             "SELECT table_name, list(column_name) FROM duckdb_columns() "
             "WHERE database_name = 'warehouse' AND schema_name = 'main' GROUP BY table_name"
         ).fetchall()
-        columns = _with_all_tables(dict(found), f"the warehouse {file.name}")
-        for table in TABLES:
+        columns = _complete(dict(found), (COMPANIES, *VIEWS), f"the warehouse {file.name}")
+        for table in (COMPANIES, *VIEWS):
             live = f'WHERE "{DELETED_AT}" IS NULL' if DELETED_AT in columns[table] else ""
             connection.execute(f'CREATE VIEW "{table}" AS SELECT * FROM warehouse.main."{table}" {live}')  # noqa: S608 - our own names
         yield connection
@@ -111,7 +121,7 @@ def power_bi(control: Control, dataset_name: str) -> Iterator[DuckDBPyConnection
     if len(named) != 1:
         raise DemoError(f"Power BI holds {len(named)} datasets of the name {dataset_name!r}, not one")
     held = {table["name"]: table["columns"] for table in named[0]["tables"]}
-    columns = _with_all_tables(held, f"the dataset {dataset_name!r}")
+    columns = _complete(held, TABLES, f"the dataset {dataset_name!r}")
     with duckdb.connect() as connection, tempfile.TemporaryDirectory(prefix="ifs-bi-demo-") as folder:
         for table in TABLES:
             rows = Path(folder) / f"{table}.json"
@@ -133,8 +143,8 @@ def copy_rows(connection: DuckDBPyConnection, table: str, rows: Path, columns: M
     connection.execute(f"CREATE TABLE {_quoted(table)} AS SELECT {typed} FROM {source}")  # noqa: S608 - names are quoted
 
 
-def _with_all_tables(columns: dict[str, Any], where: str) -> dict[str, Any]:
-    missing = [table for table in TABLES if table not in columns]
+def _complete(columns: dict[str, Any], tables: Sequence[str], where: str) -> dict[str, Any]:
+    missing = [table for table in tables if table not in columns]
     if missing:
         raise DemoError(f"{where} has no table {', '.join(missing)}; it has {', '.join(sorted(columns)) or 'none'}")
     return columns

@@ -7,20 +7,30 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ifs_bi_sandbox.data import figures as source_figures
 from ifs_bi_sandbox.demo.errors import DemoError
-from ifs_bi_sandbox.demo.figures import companies, differences, report_of, report_of_source
+from ifs_bi_sandbox.demo.figures import companies, differences, report_of_source, report_of_tables, report_of_views
 from ifs_bi_sandbox.demo.meltano import ENVIRONMENT, TAP, Meltano
 from ifs_bi_sandbox.demo.page import page
 from ifs_bi_sandbox.demo.places import Control, power_bi, warehouse
-from ifs_bi_sandbox.demo.story import PLACES, POWER_BI, REAL_SYSTEMS, SOURCE, WAREHOUSE, Story, events
+from ifs_bi_sandbox.demo.story import (
+    PLACES,
+    POWER_BI,
+    REAL_SYSTEMS,
+    SOURCE,
+    WAREHOUSE,
+    LookerCall,
+    Story,
+    events,
+)
 from ifs_bi_sandbox.demo.wording import count, day_name, money
 from ifs_bi_sandbox.demo.workspace import check_checkout, make_folder, make_project, process_environment, sole_use
 from ifs_bi_sandbox.servers import SERVERS, TODAY, Sandbox
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
     from ifs_bi_sandbox.demo.figures import Report
@@ -85,7 +95,9 @@ class Demo:
             seconds = meltano.install((TAP, *PLACES.values()), told)
         screen.say(f"installed in {seconds:.1f} s; Meltano's project and its log are in {self._shown(self.folder)}")
         screen.step("First run: everything moves")
+        sandbox.world.switches.looker_warehouse = str(self.folder / WAREHOUSE_FILE)
         first = self._run_pipes(meltano, screen)
+        heard = len(control.looker_calls())
         screen.step(f"A day of business in IFS Cloud, {day_name(self.today)}")
         changes = control.day_of_business(self.seed)
         for times, what in events(changes):
@@ -96,9 +108,9 @@ class Demo:
         today = date.fromisoformat(known["today"])
         with warehouse(self.folder / WAREHOUSE_FILE) as tables:
             legal_entities = companies(tables)
-            in_warehouse = report_of(tables, today)
+            in_warehouse = report_of_views(tables, today)
         with power_bi(control, DATASET) as tables:
-            in_power_bi = report_of(tables, today)
+            in_power_bi = report_of_tables(tables, today)
         return Story(
             today=today,
             made=datetime.now(UTC),
@@ -110,6 +122,7 @@ class Demo:
             replication_keys=meltano.replication_keys(PLACES[WAREHOUSE]),
             changes=changes,
             meltano=self._shown(self.program),
+            looker=looker_calls(control.looker_calls(), heard),
         )
 
     def _meltano(self, sandbox: Sandbox) -> Meltano:
@@ -133,6 +146,7 @@ class Demo:
     def _show(self, story: Story, screen: Screen) -> None:
         """Tell what came of it, and write the page."""
         screen.moved(story)
+        screen.looker(story)
         screen.step("The report")
         for place in PLACES:
             check_agreement(story.reports[SOURCE], story.reports[place], place)
@@ -149,6 +163,14 @@ class Demo:
     def _shown(self, file: Path) -> str:
         """A path as short as it can be said in the root."""
         return str(file.relative_to(self.root)) if file.is_relative_to(self.root) else str(file)
+
+
+def looker_calls(calls: Sequence[Mapping[str, Any]], first: int) -> list[LookerCall]:
+    """What Looker was asked, as the control endpoint tells it; the first load asked the ``first`` of it."""
+    return [
+        LookerCall(1 if place < first else 2, call["operation"], call["about"], call["quota"], call["status"])
+        for place, call in enumerate(calls)
+    ]
 
 
 def check_agreement(expected: Report, found: Report, place: str) -> None:

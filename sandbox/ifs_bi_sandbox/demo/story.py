@@ -11,7 +11,7 @@ from ifs_bi_sandbox.demo.meltano import TAP
 from ifs_bi_sandbox.demo.wording import month_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
     from ifs_bi_sandbox.demo.figures import Company, Figure, Groups, Report
@@ -52,6 +52,43 @@ EVENTS = {
 """What happens on a day of business, by the sandbox's name of it: once, and several times."""
 
 
+LOOKER_CALLS = {
+    "login": "signed in",
+    "test_connection": "tests of connection {about} ran",
+    "create_sql_query": "a query for the row counts of the changed tables was made",
+    "run_sql_query": "it ran in the warehouse, over Looker's connection",
+    "datagroups": "datagroups were listed, for their ids",
+    "update_datagroup": "datagroup {about} was triggered: what is cached is stale",
+    "start_pdt_build": "derived table {about} is built",
+    "scheduled_plan_run_once_by_id": "report {about} was sent out",
+}
+"""What a load asks of Looker, by the operation's name in Looker's specification."""
+
+
+@dataclass(frozen=True)
+class LookerCall:
+    """One call that a load made to Looker.
+
+    Attributes:
+        run: of the warehouse's pipe, from 1.
+        operation: its name in Looker's specification.
+        about: the connection, datagroup, table or plan.
+        quota: which calls of an edition it counts among: ``admin``, ``query`` or ``none``.
+        status: of the answer.
+    """
+
+    run: int
+    operation: str
+    about: str
+    quota: str
+    status: int
+
+    @property
+    def sentence(self) -> str:
+        """What was done."""
+        return LOOKER_CALLS.get(self.operation, self.operation).format(about=self.about)
+
+
 @dataclass(frozen=True)
 class Story:
     """One demo.
@@ -67,6 +104,7 @@ class Story:
         replication_keys: by stream, for those that go on from a bookmark.
         changes: how often each thing happened in the source between the two runs.
         meltano: how to call Meltano in the folder of the clone.
+        looker: what the loads of the warehouse asked of Looker, in order.
     """
 
     today: date
@@ -79,6 +117,7 @@ class Story:
     replication_keys: Mapping[str, str]
     changes: Mapping[str, int]
     meltano: str
+    looker: Sequence[LookerCall] = ()
 
     @property
     def report(self) -> Report:

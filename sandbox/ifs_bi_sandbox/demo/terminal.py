@@ -99,6 +99,16 @@ class Screen:
         table.add_row("all", "", *(f"{rows:,}" for rows in story.moved_in_all()), style="bold")
         self._show(table)
 
+    def looker(self, story: Story) -> None:
+        """What Looker was asked after each load of the warehouse."""
+        if not story.looker:
+            return
+        table = _table("What Looker was told", ["Load", "Call", "Quota"], ["Answer"])
+        for call in story.looker:
+            quota = "-" if call.quota == "none" else call.quota
+            table.add_row(str(call.run), Text(call.sentence), quota, str(call.status))
+        self._show(table)
+
     def figures(self, story: Story) -> None:
         """The three figures."""
         for figure in FIGURES:

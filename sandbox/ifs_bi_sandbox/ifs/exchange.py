@@ -66,6 +66,7 @@ def context(root: str, resource: Resource, query: Query) -> str:
     """``…/$metadata#Set``, ``#Set(A,B)``, ``#Set/$entity``; below an entity, ``#Set(key)/NameArray``."""
     path = resource.layout.name if resource.single else resource.path
     shown = [] if query.selected is None else [name.strip() for name in query.selected.split(",")]
+    shown += query.apply.names if query.apply else ()
     shown += [f"{expansion.reference.name}()" for expansion in query.expand]
     select = f"({','.join(shown)})" if shown else ""
     return f"{root}$metadata#{path}{select}{'/$entity' if resource.single else ''}"

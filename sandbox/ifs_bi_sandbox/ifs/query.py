@@ -6,18 +6,22 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from ifs_bi_sandbox.ifs.aggregation import Aggregation, aggregation
 from ifs_bi_sandbox.ifs.errors import bad_request, not_implemented
 from ifs_bi_sandbox.ifs.path import decoded
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from ifs_bi_sandbox.data.model import Reference
     from ifs_bi_sandbox.ifs.layout import Layout
 
 OF_A_DOCUMENT: Final = frozenset({"$format"})
 OF_AN_ENTITY: Final = frozenset({"$select", "$expand", "$format"})
 OF_A_COUNT: Final = frozenset({"$filter"})
-OF_A_COLLECTION: Final = OF_AN_ENTITY | {"$filter", "$orderby", "$top", "$skip", "$count", "$skiptoken"}
-NOT_IMPLEMENTED: Final = frozenset({"$search", "$apply", "$compute"})
+OF_A_COLLECTION: Final = OF_AN_ENTITY | {"$filter", "$orderby", "$top", "$skip", "$count", "$skiptoken", "$apply"}
+BESIDE_APPLY: Final = frozenset({"$apply", "$orderby", "$top", "$skip", "$skiptoken", "$format"})
+NOT_IMPLEMENTED: Final = frozenset({"$search", "$compute"})
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Query:
         filter: The text of ``$filter``.
         orderby: Property and whether it descends.
         exact: ``$format`` asks for ``IEEE754Compatible=true``.
+        apply: What ``$apply`` makes of the rows, which the other options are about then.
     """
 
     select: tuple[str, ...] | None = None
@@ -50,6 +55,7 @@ class Query:
     expand: tuple[Expansion, ...] = ()
     skiptoken: str | None = None
     exact: bool = False
+    apply: Aggregation | None = None
 
 
 def options(raw: str) -> dict[str, str]:
@@ -98,6 +104,12 @@ def parse(raw: str, allowed: frozenset[str], layout: Layout | None = None) -> Qu
     )
     if layout is None:
         return query
+    if "$apply" in given:
+        for name in given.keys() - BESIDE_APPLY:
+            raise not_implemented(f"{name} beside $apply")
+        applied = aggregation(layout, given["$apply"])
+        order = tuple(_order(layout, item, applied.names) for item in _items(given.get("$orderby", "")) if item)
+        return replace(query, apply=applied, orderby=order)
     return replace(
         query,
         select=_select(layout, given["$select"]) if "$select" in given else None,
@@ -139,11 +151,11 @@ def _select(layout: Layout, text: str) -> tuple[str, ...] | None:
     return None if "*" in names else tuple(name for name in layout.members if name in names)
 
 
-def _order(layout: Layout, text: str) -> tuple[str, bool]:
+def _order(layout: Layout, text: str, names: Collection[str] | None = None) -> tuple[str, bool]:
     match = re.fullmatch(r"(\w+)(?:\s+(asc|desc))?", text)
     if match is None and ("(" in text or "/" in text):
         raise not_implemented("$orderby of an expression")
-    if match is None or match[1] not in layout.properties:
+    if match is None or match[1] not in (layout.properties if names is None else names):
         raise bad_request(f"$orderby: {layout.entity_set.entity_type} cannot be ordered by {text!r}.")
     return match[1], match[2] == "desc"
 

@@ -109,6 +109,7 @@ class Reading:
         for refused, asked, option in (
             (switches.refuse_select, query.selected is not None, "$select"),
             (switches.refuse_count, query.count, "$count"),
+            (switches.refuse_apply, query.apply is not None, "$apply"),
         ):
             if asked and layout.name in refused:
                 raise bad_request(f"{option} is not supported for {layout.name}.")
@@ -120,31 +121,42 @@ class Reading:
         if layout.entity_set.table == HISTORY_TABLE:
             marks = ", ".join("?" * len(switches.logged_units))
             where.append(Condition(f'm."LuName" IN ({marks})', tuple(switches.logged_units)))
-        if query.filter is not None:
+        chosen = query.filter if query.apply is None else query.apply.filter
+        if chosen is not None:
             company = layout.entity_set.company
             # Few companies have many rows each: an index on them is no help where the rows come in another order.
             unindexed = {company} if company and ordered and query.orderby[0][0] != company else ()
             refusals = Refusals(switches.refuse_objstate_filter, layout.name in switches.refuse_keyset)
-            where.append(condition(query.filter, layout, refusals=refusals, unindexed=frozenset(unindexed)))
+            where.append(condition(chosen, layout, refusals=refusals, unindexed=frozenset(unindexed)))
         return Selection(
             layout=layout,
-            members=layout.members if query.select is None else query.select,
+            members=self._members(layout, query),
             where=tuple(where),
             order=self._order(layout, query, single=resource.single),
             expanded=tuple(self.reach.expanded(expansion, f"r{place}") for place, expansion in enumerate(query.expand)),
             exact=exact,
-            with_etag=layout.entity_set.has_etag and (query.select is None or switches.etag_with_select),
+            with_etag=not query.apply
+            and layout.entity_set.has_etag
+            and (query.select is None or switches.etag_with_select),
+            apply=query.apply,
         )
+
+    @staticmethod
+    def _members(layout: Layout, query: Query) -> tuple[str, ...]:
+        if query.apply is not None:
+            return query.apply.names
+        return layout.members if query.select is None else query.select
 
     def _order(self, layout: Layout, query: Query, *, single: bool) -> tuple[str, ...]:
         if query.orderby:
             columns = []
             for name, descends in query.orderby:
-                fact, column = layout.properties[name], f"m.{quoted(name)}"
-                sql = f"CAST({column} AS REAL)" if fact.type == "Decimal" and fact.scale else column
+                fact, column = layout.properties.get(name), f"m.{quoted(name)}"
+                is_text = fact is not None and fact.type == "Decimal" and fact.scale
+                sql = f"CAST({column} AS REAL)" if is_text else column if fact else f"CAST({quoted(name)} AS REAL)"
                 columns.append(f"{sql} DESC" if descends else sql)
             return tuple(columns)
-        if single:
+        if single or query.apply is not None:
             return ()
         if self.switches.paging.startswith("next_"):
             return ('m."_rowid"',)

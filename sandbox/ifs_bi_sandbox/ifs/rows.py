@@ -16,6 +16,7 @@ from ifs_bi_sandbox.ifs.layout import quoted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ifs_bi_sandbox.ifs.aggregation import Aggregation
     from ifs_bi_sandbox.ifs.filter import Condition, Parameter
     from ifs_bi_sandbox.ifs.layout import Layout
 
@@ -76,6 +77,7 @@ class Selection:
         expanded: References shown inside the rows.
         exact: Decimals as strings.
         with_etag: Whether rows carry ``@odata.etag``.
+        apply: What the rows are grouped and added up to; ``members`` are its names then.
     """
 
     layout: Layout
@@ -87,6 +89,7 @@ class Selection:
     expanded: tuple[Expanded, ...] = ()
     exact: bool = False
     with_etag: bool = True
+    apply: Aggregation | None = None
 
     def read(self, connection: sqlite3.Connection) -> list[dict[str, Any]]:
         """All rows of the selection, as the members of their JSON objects."""
@@ -108,7 +111,13 @@ class Selection:
         return int(_run(connection, sql, params).fetchone()[0])
 
     def _statement(self) -> tuple[str, tuple[Parameter, ...]]:
-        columns = [self.layout.expression(member, "m", exact=self.exact) for member in self.members]
+        if self.apply is None:
+            columns = [self.layout.expression(member, "m", exact=self.exact) for member in self.members]
+        else:
+            columns = [
+                f"{sql} AS {quoted(name)}"
+                for name, sql in zip(self.members, self.apply.columns(self.layout, exact=self.exact), strict=True)
+            ]
         joins = ""
         params: tuple[Parameter, ...] = ()
         for ref in self.expanded:
@@ -120,6 +129,8 @@ class Selection:
             columns = ['m."_rowid"', *columns, 'm."_rowversion"']
         where, bound = _all(self.where)
         sql = f"SELECT {', '.join(columns) or '1'} FROM {self.layout.table} AS m{joins} WHERE {where}"  # noqa: S608 - names are facts, values are bound
+        if self.apply is not None:
+            sql += self.apply.grouping()
         if self.order:
             sql += f" ORDER BY {', '.join(self.order)}"
         return f"{sql} LIMIT ? OFFSET ?", (*params, *bound, -1 if self.limit is None else self.limit, self.offset)

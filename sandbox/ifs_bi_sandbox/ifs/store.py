@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from ifs_bi_sandbox.ifs.aggregation import FUNCTIONS
 from ifs_bi_sandbox.ifs.catalogue import LISTING_TABLE
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Store:
         connection.create_function("odp_lower", 1, _lower, deterministic=True)
         connection.create_function("odp_upper", 1, _upper, deterministic=True)
         connection.create_function("odp_endswith", 2, _endswith, deterministic=True)
+        for name, function in FUNCTIONS.items():
+            connection.create_aggregate(name, 1, function)
         return connection
 
 

@@ -215,7 +215,7 @@ def test_count_counts_what_the_filter_gives(tenant: Tenant) -> None:
         ("$skiptoken=zzz", 400),
         ("$select=%FF", 400),
         ("$search=x", 501),
-        ("$apply=aggregate(TotalAmount with sum as T)", 501),
+        ("$apply=aggregate(TotalAmount with average as T)", 501),
         ("odata-debug=json&select-fields=OrderNo", 200),
         ("%24top=1", 200),
         ("$select=*", 200),

@@ -1,0 +1,135 @@
+"""Who takes part: our commands, the peers at pinned versions in environments of their own, and what loading takes at least."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pages import DATES, DECIMALS, ENTITY_SET, FLAGS, MOMENTS, PAGE_ROWS, PROJECTION, SERVICE, TEXTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warehouses import Place
+
+HERE = Path(__file__).parent
+BIN = Path(sys.executable).parent
+ENVIRONMENTS = HERE.parent / ".envs"
+OURS = {"realm": "bench", "client_id": "bench", "client_secret": "bench-secret", "requests_per_minute": 1e6}
+BATCHES = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": {"root": "file://"}}
+
+
+@dataclass(frozen=True)
+class Program:
+    """One command.
+
+    Attributes:
+        name: as the table shows it.
+        command: what is started, without arguments.
+        settings: its configuration, for a tap by the source's address, for a target by the place it loads to.
+        kind: whose it is, ``ours``, ``peer`` or ``floor``.
+        environment: the folder of its environment, of `ENVIRONMENTS`; none: ours.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    settings: Callable[[Any], dict[str, Any]]
+    kind: str = "peer"
+    environment: str = ""
+
+
+def _in(environment: str, command: str) -> str:
+    return str(ENVIRONMENTS / environment / "bin" / command)
+
+
+def _entities(address: str) -> dict[str, Any]:
+    entity = {"name": "order_lines", "projection": PROJECTION, "entity_set": ENTITY_SET}
+    return {"base_url": address, "entities": [entity], "streams": ["order_lines"], **OURS}
+
+
+def _rest_api(address: str) -> dict[str, Any]:
+    text = {"type": ["string", "null"]}
+    properties = {"OrderNo": {"type": "string"}} | dict.fromkeys(["LineNo", "Objstate", *DECIMALS, *TEXTS], text)
+    properties |= dict.fromkeys(DATES, {**text, "format": "date"})
+    properties |= dict.fromkeys(MOMENTS, {**text, "format": "date-time"})
+    properties |= dict.fromkeys(FLAGS, {"type": ["boolean", "null"]})
+    stream = {"name": "order_lines", "path": f"{SERVICE}/{ENTITY_SET}", "records_path": "$.value[*]"}
+    stream |= {"primary_keys": ["OrderNo"], "schema": {"properties": properties}, "num_inference_records": 10}
+    return {
+        "api_url": address,
+        "streams": [stream],
+        "pagination_request_style": "simple_offset_paginator",
+        "pagination_response_style": "offset",
+        "pagination_initial_offset": 0,
+        "pagination_page_size": PAGE_ROWS,
+        "offset_records_jsonpath": "$.value",
+        "pagination_limit_per_page_param": "$top",
+        "pagination_next_page_param": "$skip",
+    }
+
+
+def _postgresql(database: str) -> Callable[[Place], dict[str, Any]]:
+    def settings(place: Place) -> dict[str, Any]:
+        names = {"host": "127.0.0.1", "port": place.port, "user": "team", "password": place.password}
+        return {**names, database: place.database, "default_target_schema": "public"}
+
+    return settings
+
+
+TAP = Program("tap-ifs-cloud", (str(BIN / "tap-ifs-cloud"),), _entities, "ours")
+WAREHOUSE = Program(
+    "target-looker-warehouse",
+    (str(BIN / "target-looker-warehouse"),),
+    lambda place: {"warehouse_url": place.address},
+    "ours",
+)
+TEMPLATE_TAP = Program(
+    "SDK template tap",
+    (_in("bench-template-tap", "python"), str(HERE / "peers/template_tap.py")),
+    lambda address: {"api_url": address},
+    environment="bench-template-tap",
+)
+REST_API_TAP = Program(
+    "tap-rest-api-msdk",
+    (_in("bench-tap-rest-api-msdk", "tap-rest-api-msdk"),),
+    _rest_api,
+    environment="bench-tap-rest-api-msdk",
+)
+TARGET_DUCKDB = Program(
+    "target-duckdb",
+    (_in("bench-target-duckdb", "target-duckdb"),),
+    lambda place: {"path": str(place.file), "default_target_schema": "main"},
+    environment="bench-target-duckdb",
+)
+TARGET_JSONL = Program(
+    "target-jsonl",
+    (_in("target-jsonl", "target-jsonl"),),
+    lambda place: {"destination_path": str(place.folder)},
+    environment="target-jsonl",
+)
+TARGET_POSTGRES = Program(
+    "meltanolabs-target-postgres",
+    (_in("meltanolabs-target-postgres", "target-postgres"),),
+    lambda place: {**_postgresql("database")(place), "use_copy": True},
+    environment="meltanolabs-target-postgres",
+)
+PIPELINEWISE = Program(
+    "pipelinewise-target-postgres",
+    (_in("pipelinewise-target-postgres", "target-postgres"),),
+    _postgresql("dbname"),
+    environment="pipelinewise-target-postgres",
+)
+PEERS = (TEMPLATE_TAP, REST_API_TAP, TARGET_DUCKDB, TARGET_JSONL, TARGET_POSTGRES, PIPELINEWISE)
+
+
+def without_ledger(program: Program) -> Program:
+    """One of ours as if there were no ledger."""
+    command = (sys.executable, str(HERE / "without_ledger.py"), Path(program.command[0]).name)
+    return Program(f"{program.name} without ledger", command, program.settings, "floor")
+
+
+def floor(name: str, title: str) -> Program:
+    """A function of `floors`, which takes the place's address alone."""
+    return Program(title, (sys.executable, str(HERE / "floors.py"), name), lambda place: {"address": place.address}, "floor")

@@ -1,0 +1,268 @@
+"""What happened over many runs at once: the sums that a report is made of, read in one view of the ledger.
+
+Everything is summed by the database, except what only the text of a row tells; so the answer grows with runs, streams and
+batches, never with records or requests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+from sqlalchemy import and_, case, exists, func, or_, select
+
+from ifs_bi_core.ledger import history
+from ifs_bi_core.ledger.accounts import ATTEMPTS, BATCH_EVENTS, BATCHES, DEAD_ROWS, PAGES, READS
+from ifs_bi_core.ledger.batches import read_batches
+from ifs_bi_core.ledger.outcomes import FINAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Table
+
+    from ifs_bi_core.ledger.batches import BatchAccount
+    from ifs_bi_core.ledger.history import Part
+    from ifs_bi_core.ledger.runs import Ledger
+
+_AT_ONCE = 500  # names that one question of the database holds
+_ROWS_AT_ONCE = 1_000
+_MINUTE = len("2026-11-22T19:06")
+_THROTTLED = (429, 503)
+_OK_BELOW = 400
+
+
+class Carried(NamedTuple):
+    """That a run carried a stream.
+
+    Attributes:
+        at: when its last page was read, or its last batch was written.
+        rows: that were read; of pages, where there are any.
+        in_batches: whether any of it is in a batch.
+    """
+
+    run: str
+    stream: str
+    at: str
+    rows: int
+    in_batches: bool
+
+
+class Scan(NamedTuple):
+    """A look at all keys of a stream, which finds the rows that are gone; ``at`` is when its last page was read."""
+
+    run: str
+    stream: str
+    at: str
+    keys: int
+
+
+class Requests(NamedTuple):
+    """The requests of a run to one service.
+
+    Attributes:
+        throttled: answered with 429 or 503.
+        failed: answered with another status from 400 on.
+        unanswered: an error came instead of an answer.
+        retries: how often one of these was tried again.
+    """
+
+    run: str
+    service: str
+    requests: int
+    throttled: int
+    failed: int
+    unanswered: int
+    retries: int
+    seconds: float
+    sent_bytes: int
+    received_bytes: int
+
+
+class Minute(NamedTuple):
+    """The minute of the clock (``YYYY-MM-DDTHH:MM``, UTC) in which a service answered most requests."""
+
+    service: str
+    minute: str
+    requests: int
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What happened.
+
+    Attributes:
+        parts: every process that ran, newest first.
+        shown: the newest runs, oldest first; what follows is about them, if nothing else is said.
+        carried: which run carried which stream, of all runs.
+        batches: with their events.
+        reads: rows that targets read, by run and stream.
+        dead: rows that were refused before they came into a batch, by run and stream.
+        scans: looks at all keys.
+        requests: by run and service.
+        busiest: of each service.
+        unanswered: batches of all runs that have rows without a final word.
+    """
+
+    parts: list[Part]
+    shown: list[str]
+    carried: list[Carried]
+    batches: list[BatchAccount]
+    reads: dict[str, dict[str, int]]
+    dead: dict[str, dict[str, int]]
+    scans: list[Scan]
+    requests: list[Requests]
+    busiest: list[Minute]
+    unanswered: list[BatchAccount]
+
+
+def activity(ledger: Ledger, *, runs: int) -> Activity:
+    """What happened in the newest ``runs`` runs, and since when each stream was last carried.
+
+    Raises:
+        LedgerError: the ledger can't be read.
+    """
+    parts = history.runs(ledger)
+    shown = list(dict.fromkeys(part.run for part in parts))[:runs][::-1]
+    with ledger.database.read() as connection:
+        return Activity(
+            parts=parts,
+            shown=shown,
+            carried=_carried(connection),
+            batches=[one for some in _some(shown) for one in read_batches(connection, BATCHES.c.run.in_(some))],
+            reads=_by_run(connection, READS, shown),
+            dead=_by_run(connection, DEAD_ROWS, shown),
+            scans=_scans(connection, shown),
+            requests=_requests(connection, shown),
+            busiest=_busiest(connection, shown),
+            unanswered=_unanswered(connection),
+        )
+
+
+def _some(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (names[at : at + _AT_ONCE] for at in range(0, len(names), _AT_ONCE))
+
+
+def _carried(connection: Connection) -> list[Carried]:
+    found: dict[tuple[str, str], Carried] = {}
+    for table in (BATCHES, PAGES):  # the later one's word stands: a page says when IFS Cloud was asked
+        said = select(table.c.run, table.c.stream, func.max(table.c.at), func.sum(table.c.rows))
+        for run, stream, at, rows in connection.execute(said.group_by(table.c.run, table.c.stream)):
+            in_batches = table is BATCHES or (run, stream) in found
+            found[run, stream] = Carried(run, stream, at, int(rows), in_batches)
+    return list(found.values())
+
+
+def _by_run(connection: Connection, table: Table, shown: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Rows by run and stream."""
+    rows = func.sum(table.c.rows) if "rows" in table.c else func.count()
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for some in _some(shown):
+        asked = select(table.c.run, table.c.stream, rows).where(table.c.run.in_(some))
+        for run, stream, count in connection.execute(asked.group_by(table.c.run, table.c.stream)):
+            found[run][stream] = int(count)
+    return dict(found)
+
+
+def _scans(connection: Connection, shown: Sequence[str]) -> list[Scan]:
+    """Pages of which nothing but the key was asked for."""
+    keys: Counter[tuple[str, str]] = Counter()
+    latest: dict[tuple[str, str], str] = {}
+    chosen = PAGES.c.first_key.is_not(None) & or_(*(PAGES.c.query.like(f"%{name}=%") for name in ("$select", "%24select")))
+    for some in _some(shown):
+        columns = (PAGES.c[name] for name in ("run", "stream", "at", "rows", "first_key", "query"))
+        asked = select(*columns).where(PAGES.c.run.in_(some) & chosen).order_by(PAGES.c.id)
+        for row in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(asked):
+            if is_of_keys(row.query, row.first_key):
+                keys[row.run, row.stream] += row.rows
+                latest[row.run, row.stream] = row.at
+    return [Scan(*place, latest[place], count) for place, count in keys.items()]
+
+
+def is_of_keys(query: str, first_key: str) -> bool:
+    """Whether a page was asked for the properties of the key alone.
+
+    Args:
+        query: where the page came from.
+        first_key: `ifs_bi_core.ledger.keys.key_text` of its first row, which names the properties.
+    """
+    chosen = parse_qs(urlsplit(query).query).get("$select", [""])[-1]
+    return set(filter(None, (name.strip() for name in chosen.split(",")))) == set(json.loads(first_key))
+
+
+def _requests(connection: Connection, shown: Sequence[str]) -> list[Requests]:
+    made = ATTEMPTS.c
+    good = made.status.is_not(None) & (made.status < _OK_BELOW)
+    throttled = made.status.in_(_THROTTLED)
+    sums = (
+        func.count(),
+        _times(throttled),
+        _times((made.status >= _OK_BELOW) & ~throttled),
+        _times(made.status.is_(None)),
+        *(func.sum(made[name]) for name in ("seconds", "sent_bytes", "received_bytes")),
+    )
+    found = []
+    for some in _some(shown):
+        here = made.run.in_(some)
+        again = _tried_again(connection, here, good)
+        asked = select(made.run, made.service, *sums).where(here).group_by(made.run, made.service)
+        for run, service, count, slowed, failed, silent, seconds, sent, received in connection.execute(asked):
+            retries = again[run, service]
+            numbers = (int(count), int(slowed), int(failed), int(silent), retries)
+            found.append(Requests(run, service, *numbers, round(seconds, 3), int(sent), int(received)))
+    return found
+
+
+def _times(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, 1), else_=0))
+
+
+def _tried_again(
+    connection: Connection, here: ColumnElement[bool], good: ColumnElement[bool]
+) -> Counter[tuple[str, str]]:
+    """How many requests had no good answer and were made again later, by run and service."""
+    same = ("run", "service", "operation", "method")
+    last = select(*(ATTEMPTS.c[name] for name in same), func.max(ATTEMPTS.c.id).label("last"))
+    latest = last.where(here).group_by(*(ATTEMPTS.c[name] for name in same)).subquery()
+    on = and_(*(ATTEMPTS.c[name] == latest.c[name] for name in same), ATTEMPTS.c.id < latest.c.last)
+    asked = select(ATTEMPTS.c.run, ATTEMPTS.c.service, func.count()).join(latest, on).where(here & ~good)
+    found = connection.execute(asked.group_by(ATTEMPTS.c.run, ATTEMPTS.c.service))
+    return Counter({(run, service): int(count) for run, service, count in found})
+
+
+def _busiest(connection: Connection, shown: Sequence[str]) -> list[Minute]:
+    minute = func.substr(ATTEMPTS.c.at, 1, _MINUTE).label("minute")
+    counted: Counter[tuple[str, str]] = Counter()
+    for some in _some(shown):
+        asked = select(ATTEMPTS.c.service, minute, func.count()).where(ATTEMPTS.c.run.in_(some))
+        for service, when, count in connection.execute(asked.group_by(ATTEMPTS.c.service, minute)):
+            counted[service, when] += count
+    most: dict[str, Minute] = {}
+    for (service, when), count in sorted(counted.items()):
+        if service not in most or count > most[service].requests:
+            most[service] = Minute(service, when, count)
+    return list(most.values())
+
+
+def _unanswered(connection: Connection) -> list[BatchAccount]:
+    answer = BATCH_EVENTS.alias()
+    for_all = answer.c.state.in_(FINAL) & answer.c.positions.is_(None)
+    answered: Any = exists().where((answer.c.batch == BATCHES.c.batch) & for_all)
+    return [one for one in read_batches(connection, ~answered) if _open(one)]
+
+
+def _open(account: BatchAccount) -> bool:
+    return not account.fates.counts().keys() <= FINAL
+
+
+def newest_by(accounts: Iterable[BatchAccount]) -> dict[tuple[str, str], list[BatchAccount]]:
+    """The batches of the newest run that wrote any, by stream and destination; ``accounts`` are oldest first."""
+    found: dict[tuple[str, str], list[BatchAccount]] = {}
+    for account in accounts:
+        place = account.stream, account.destination
+        earlier = found.get(place)
+        found[place] = [*earlier, account] if earlier and earlier[0].run == account.run else [account]
+    return found

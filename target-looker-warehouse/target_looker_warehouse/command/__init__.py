@@ -1,0 +1,1 @@
+"""Verbs of `ifs-bi` that are about a warehouse."""

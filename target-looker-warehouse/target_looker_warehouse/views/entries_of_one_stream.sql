@@ -1,0 +1,3 @@
+entries AS (
+    SELECT * FROM journal_entries
+)

@@ -1,0 +1,3 @@
+ledger AS (
+    SELECT * FROM gl_voucher_rows
+)

@@ -1,0 +1,3 @@
+ledger AS (
+    SELECT * FROM journal_entries WHERE "stage" = 'general_ledger'
+)

@@ -1,0 +1,14 @@
+SELECT CURRENT_DATABASE(), CURRENT_SCHEMA();
+CREATE TEMPORARY STAGE IFS_RUN;
+SELECT table_name, column_name, CASE data_type WHEN 'NUMBER' THEN 'NUMBER(' || numeric_precision || ',' || numeric_scale || ')' ELSE data_type END FROM information_schema.columns WHERE table_schema = ? AND table_name IN (?, ?) ORDER BY ordinal_position;
+SELECT schema_name FROM information_schema.schemata WHERE schema_name = ?;
+CREATE TABLE "ERP"."PUBLIC"."_IFS_VIEWS" ("VIEW_NAME" TEXT, "MADE_OF" TEXT, "STATE" TEXT);
+CREATE TABLE "ERP"."PUBLIC"."_IFS_LOADS" ("STREAM" TEXT, "BATCH" TEXT, "RUN" TEXT, "ROWS" NUMBER(19,0), "BYTES" NUMBER(19,0), "STARTED_AT" TIMESTAMP_TZ, "LOADED_AT" TIMESTAMP_TZ);
+SELECT table_name, column_name, CASE data_type WHEN 'NUMBER' THEN 'NUMBER(' || numeric_precision || ',' || numeric_scale || ')' ELSE data_type END FROM information_schema.columns WHERE table_schema = ? AND table_name IN (?, ?) ORDER BY ordinal_position;
+CREATE TABLE "ERP"."PUBLIC"."ORDERS" ("ID" TEXT, "AMOUNT" NUMBER(38,2), "NOTE" TEXT, "_IFS_ROW_VERSION" TIMESTAMP_TZ, "B" NUMBER(19,0), "_SDC_DELETED_AT" TIMESTAMP_TZ);
+SELECT table_name, column_name, CASE data_type WHEN 'NUMBER' THEN 'NUMBER(' || numeric_precision || ',' || numeric_scale || ')' ELSE data_type END FROM information_schema.columns WHERE table_schema = ? AND table_name IN (?, ?) ORDER BY ordinal_position;
+ALTER TABLE "ERP"."PUBLIC"."ORDERS" ADD COLUMN "_SDC_TABLE_VERSION" NUMBER(19,0);
+PUT 'file://IFS_RUN_1.parquet' @IFS_RUN AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
+COPY INTO "ERP"."PUBLIC"."ORDERS" ("ID", "AMOUNT", "NOTE", "_IFS_ROW_VERSION", "B", "_SDC_DELETED_AT", "_SDC_TABLE_VERSION") FROM (SELECT CAST($1:c0 AS TEXT), CAST($1:c1 AS NUMBER(38,2)), CAST($1:c2 AS TEXT), CAST($1:c3 AS TIMESTAMP_TZ), CAST($1:c4 AS NUMBER(19,0)), CAST($1:c5 AS TIMESTAMP_TZ), CAST($1:c6 AS NUMBER(19,0)) FROM @IFS_RUN/IFS_RUN_1.parquet) FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE NULL_IF = ()) ON_ERROR = ABORT_STATEMENT PURGE = TRUE;
+INSERT INTO "ERP"."PUBLIC"."_IFS_LOADS" ("STREAM", "BATCH", "RUN", "ROWS", "BYTES", "STARTED_AT", "LOADED_AT") VALUES (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS NUMBER(19,0)), CAST(? AS NUMBER(19,0)), CAST(? AS TIMESTAMP_TZ), CAST(? AS TIMESTAMP_TZ));
+COMMIT;

@@ -1,0 +1,17 @@
+SELECT CURRENT_DATABASE(), CURRENT_SCHEMA();
+CREATE TEMPORARY STAGE IFS_RUN;
+SELECT table_name, column_name, CASE data_type WHEN 'NUMBER' THEN 'NUMBER(' || numeric_precision || ',' || numeric_scale || ')' ELSE data_type END FROM information_schema.columns WHERE table_schema = ? AND table_name IN (?, ?) ORDER BY ordinal_position;
+SELECT schema_name FROM information_schema.schemata WHERE schema_name = ?;
+CREATE SCHEMA "ERP"."ERP ""X""";
+USE SCHEMA "ERP"."PUBLIC";
+CREATE TABLE "ERP"."ERP ""X"""."_IFS_VIEWS" ("VIEW_NAME" TEXT, "MADE_OF" TEXT, "STATE" TEXT);
+CREATE TABLE "ERP"."ERP ""X"""."_IFS_LOADS" ("STREAM" TEXT, "BATCH" TEXT, "RUN" TEXT, "ROWS" NUMBER(19,0), "BYTES" NUMBER(19,0), "STARTED_AT" TIMESTAMP_TZ, "LOADED_AT" TIMESTAMP_TZ);
+SELECT table_name, column_name, CASE data_type WHEN 'NUMBER' THEN 'NUMBER(' || numeric_precision || ',' || numeric_scale || ')' ELSE data_type END FROM information_schema.columns WHERE table_schema = ? AND table_name IN (?, ?) ORDER BY ordinal_position;
+CREATE TABLE "ERP"."ERP ""X"""."S" ("K" TEXT);
+CREATE TEMPORARY TABLE IFS_RUN_1 AS SELECT "K" FROM "ERP"."ERP ""X"""."S" WHERE FALSE;
+PUT 'file://IFS_RUN_2.parquet' @IFS_RUN AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
+COPY INTO IFS_RUN_1 ("K") FROM (SELECT CAST($1:c0 AS TEXT) FROM @IFS_RUN/IFS_RUN_2.parquet) FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE NULL_IF = ()) ON_ERROR = ABORT_STATEMENT PURGE = TRUE;
+MERGE INTO "ERP"."ERP ""X"""."S" AS kept USING IFS_RUN_1 AS incoming ON kept."K" = incoming."K" WHEN MATCHED THEN UPDATE SET "K" = incoming."K" WHEN NOT MATCHED THEN INSERT ("K") VALUES (incoming."K");
+INSERT INTO "ERP"."ERP ""X"""."_IFS_LOADS" ("STREAM", "BATCH", "RUN", "ROWS", "BYTES", "STARTED_AT", "LOADED_AT") VALUES (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS NUMBER(19,0)), CAST(? AS NUMBER(19,0)), CAST(? AS TIMESTAMP_TZ), CAST(? AS TIMESTAMP_TZ));
+COMMIT;
+DROP TABLE IF EXISTS IFS_RUN_1;

@@ -1,0 +1,401 @@
+CREATE OR REPLACE VIEW "sales"."GL_ACCOUNT_LEVELS" ("COMPANY", "ACCOUNT", "ACCOUNTDESCRIPTION", "STRUCTUREID", "LEVEL1", "LEVEL1DESCRIPTION", "LEVEL2", "LEVEL2DESCRIPTION", "LEVEL3", "LEVEL3DESCRIPTION", "LEVEL4", "LEVEL4DESCRIPTION", "LEVEL5", "LEVEL5DESCRIPTION", "LEVEL6", "LEVEL6DESCRIPTION", "LEVEL7", "LEVEL7DESCRIPTION", "LEVEL8", "LEVEL8DESCRIPTION", "LEVEL9", "LEVEL9DESCRIPTION", "LEVEL10", "LEVEL10DESCRIPTION", "DEPTH") COPY GRANTS AS
+WITH account_structures AS (
+    SELECT "COMPANY" AS "Company", "STRUCTUREID" AS "StructureId", "CODEPART" AS "CodePart" FROM "sales"."ACCOUNT_STRUCTURES" WHERE "_SDC_DELETED_AT" IS NULL
+),
+account_structure_items AS (
+    SELECT "COMPANY" AS "Company", "STRUCTUREID" AS "StructureId", "STRUCTUREITEM" AS "StructureItem", "STRUCTUREITEMTYPE" AS "StructureItemType", "ITEMABOVE" AS "ItemAbove", "DESCRIPTION" AS "Description" FROM "sales"."ACCOUNT_STRUCTURE_ITEMS" WHERE "_SDC_DELETED_AT" IS NULL
+),
+gl_accounts AS (
+    SELECT "COMPANY" AS "Company", "ACCOUNT" AS "Account", "DESCRIPTION" AS "Description" FROM "sales"."GL_ACCOUNTS" WHERE "_SDC_DELETED_AT" IS NULL
+),
+nodes AS (
+    SELECT items."Company", items."StructureId", items."StructureItem" AS "Node", items."StructureItemType" AS "Type",
+        items."ItemAbove" AS "Above", items."Description"
+    FROM account_structure_items AS items
+    JOIN account_structures AS structures
+        ON structures."Company" = items."Company" AND structures."StructureId" = items."StructureId"
+    WHERE structures."CodePart" = 'A'
+),
+-- Who is two, four and eight places above. Whoever goes round in a circle comes to an end all the same.
+two AS (
+    SELECT low."Company", low."StructureId", low."Node", high."Above"
+    FROM nodes AS low
+    JOIN nodes AS high
+        ON high."Company" = low."Company" AND high."StructureId" = low."StructureId" AND high."Node" = low."Above"
+    WHERE high."Above" IS NOT NULL
+),
+four AS (
+    SELECT low."Company", low."StructureId", low."Node", high."Above"
+    FROM two AS low
+    JOIN two AS high
+        ON high."Company" = low."Company" AND high."StructureId" = low."StructureId" AND high."Node" = low."Above"
+),
+eight AS (
+    SELECT low."Company", low."StructureId", low."Node", high."Above"
+    FROM four AS low
+    JOIN four AS high
+        ON high."Company" = low."Company" AND high."StructureId" = low."StructureId" AND high."Node" = low."Above"
+),
+within_one AS (
+    SELECT "Company", "StructureId", "Node" AS "Account", "Node" AS "Ancestor", 0 AS "Distance"
+    FROM nodes
+    WHERE "Type" = 'CodePartValue'
+    UNION ALL
+    SELECT "Company", "StructureId", "Node", "Above", 1
+    FROM nodes
+    WHERE "Type" = 'CodePartValue' AND "Above" IS NOT NULL
+),
+within_three AS (
+    SELECT "Company", "StructureId", "Account", "Ancestor", "Distance" FROM within_one
+    UNION ALL
+    SELECT low."Company", low."StructureId", low."Account", two."Above", low."Distance" + 2
+    FROM within_one AS low
+    JOIN two ON two."Company" = low."Company" AND two."StructureId" = low."StructureId" AND two."Node" = low."Ancestor"
+),
+within_seven AS (
+    SELECT "Company", "StructureId", "Account", "Ancestor", "Distance" FROM within_three
+    UNION ALL
+    SELECT low."Company", low."StructureId", low."Account", four."Above", low."Distance" + 4
+    FROM within_three AS low
+    JOIN four ON four."Company" = low."Company" AND four."StructureId" = low."StructureId" AND four."Node" = low."Ancestor"
+),
+within_fifteen AS (
+    SELECT "Company", "StructureId", "Account", "Ancestor", "Distance" FROM within_seven
+    UNION ALL
+    SELECT low."Company", low."StructureId", low."Account", eight."Above", low."Distance" + 8
+    FROM within_seven AS low
+    JOIN eight ON eight."Company" = low."Company" AND eight."StructureId" = low."StructureId" AND eight."Node" = low."Ancestor"
+),
+closest AS (
+    SELECT "Company", "StructureId", "Account", "Ancestor", min("Distance") AS "Distance"
+    FROM within_fifteen
+    GROUP BY "Company", "StructureId", "Account", "Ancestor"
+),
+closure AS (
+    SELECT closest."Company", closest."StructureId", closest."Ancestor",
+        CASE WHEN closest."Distance" = 0 THEN coalesce(accounts."Description", nodes."Description")
+            ELSE nodes."Description" END AS "Description",
+        closest."Account", closest."Distance"
+    FROM closest
+    JOIN nodes
+        ON nodes."Company" = closest."Company" AND nodes."StructureId" = closest."StructureId"
+        AND nodes."Node" = closest."Ancestor"
+    LEFT JOIN gl_accounts AS accounts
+        ON accounts."Company" = closest."Company" AND accounts."Account" = closest."Account"
+),
+depths AS (
+    SELECT "Company", "StructureId", "Account", max("Distance") AS "Depth",
+        max(CASE WHEN "Distance" = 0 THEN "Description" END) AS "AccountDescription"
+    FROM closure
+    GROUP BY "Company", "StructureId", "Account"
+),
+levels AS (
+    SELECT 1 AS "Level" UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5
+    UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9 UNION ALL SELECT 10
+),
+-- What stands right above an account fills the levels below it too; an account without anything above fills all.
+places AS (
+    SELECT closure."Company", closure."StructureId", closure."Account", depths."AccountDescription", depths."Depth",
+        levels."Level", closure."Ancestor", closure."Description"
+    FROM closure
+    JOIN depths
+        ON depths."Company" = closure."Company" AND depths."StructureId" = closure."StructureId"
+        AND depths."Account" = closure."Account"
+    JOIN levels
+        ON levels."Level" = depths."Depth" - closure."Distance" + 1
+        OR (closure."Distance" <= 1 AND levels."Level" > depths."Depth")
+    WHERE closure."Distance" > 0 OR depths."Depth" = 0
+)
+SELECT
+    "Company", "Account", "AccountDescription", "StructureId",
+    max(CASE WHEN "Level" = 1 THEN "Ancestor" END) AS "Level1",
+    max(CASE WHEN "Level" = 1 THEN "Description" END) AS "Level1Description",
+    max(CASE WHEN "Level" = 2 THEN "Ancestor" END) AS "Level2",
+    max(CASE WHEN "Level" = 2 THEN "Description" END) AS "Level2Description",
+    max(CASE WHEN "Level" = 3 THEN "Ancestor" END) AS "Level3",
+    max(CASE WHEN "Level" = 3 THEN "Description" END) AS "Level3Description",
+    max(CASE WHEN "Level" = 4 THEN "Ancestor" END) AS "Level4",
+    max(CASE WHEN "Level" = 4 THEN "Description" END) AS "Level4Description",
+    max(CASE WHEN "Level" = 5 THEN "Ancestor" END) AS "Level5",
+    max(CASE WHEN "Level" = 5 THEN "Description" END) AS "Level5Description",
+    max(CASE WHEN "Level" = 6 THEN "Ancestor" END) AS "Level6",
+    max(CASE WHEN "Level" = 6 THEN "Description" END) AS "Level6Description",
+    max(CASE WHEN "Level" = 7 THEN "Ancestor" END) AS "Level7",
+    max(CASE WHEN "Level" = 7 THEN "Description" END) AS "Level7Description",
+    max(CASE WHEN "Level" = 8 THEN "Ancestor" END) AS "Level8",
+    max(CASE WHEN "Level" = 8 THEN "Description" END) AS "Level8Description",
+    max(CASE WHEN "Level" = 9 THEN "Ancestor" END) AS "Level9",
+    max(CASE WHEN "Level" = 9 THEN "Description" END) AS "Level9Description",
+    max(CASE WHEN "Level" = 10 THEN "Ancestor" END) AS "Level10",
+    max(CASE WHEN "Level" = 10 THEN "Description" END) AS "Level10Description",
+    "Depth"
+FROM places
+GROUP BY "Company", "Account", "AccountDescription", "StructureId", "Depth";
+
+CREATE OR REPLACE VIEW "sales"."GL_ACCOUNT_CLOSURE" ("COMPANY", "STRUCTUREID", "ANCESTORNODE", "ANCESTORDESCRIPTION", "ACCOUNT", "DISTANCE") COPY GRANTS AS
+WITH account_structures AS (
+    SELECT "COMPANY" AS "Company", "STRUCTUREID" AS "StructureId", "CODEPART" AS "CodePart" FROM "sales"."ACCOUNT_STRUCTURES" WHERE "_SDC_DELETED_AT" IS NULL
+),
+account_structure_items AS (
+    SELECT "COMPANY" AS "Company", "STRUCTUREID" AS "StructureId", "STRUCTUREITEM" AS "StructureItem", "STRUCTUREITEMTYPE" AS "StructureItemType", "ITEMABOVE" AS "ItemAbove", "DESCRIPTION" AS "Description" FROM "sales"."ACCOUNT_STRUCTURE_ITEMS" WHERE "_SDC_DELETED_AT" IS NULL
+),
+gl_accounts AS (
+    SELECT "COMPANY" AS "Company", "ACCOUNT" AS "Account", "DESCRIPTION" AS "Description" FROM "sales"."GL_ACCOUNTS" WHERE "_SDC_DELETED_AT" IS NULL
+),
+nodes AS (
+    SELECT items."Company", items."StructureId", items."StructureItem" AS "Node", items."StructureItemType" AS "Type",
+        items."ItemAbove" AS "Above", items."Description"
+    FROM account_structure_items AS items
+    JOIN account_structures AS structures
+        ON structures."Company" = items."Company" AND structures."StructureId" = items."StructureId"
+    WHERE structures."CodePart" = 'A'
+),
+-- Who is two, four and eight places above. Whoever goes round in a circle comes to an end all the same.
+two AS (
+    SELECT low."Company", low."StructureId", low."Node", high."Above"
+    FROM nodes AS low
+    JOIN nodes AS high
+        ON high."Company" = low."Company" AND high."StructureId" = low."StructureId" AND high."Node" = low."Above"
+    WHERE high."Above" IS NOT NULL
+),
+four AS (
+    SELECT low."Company", low."StructureId", low."Node", high."Above"
+    FROM two AS low
+    JOIN two AS high
+        ON high."Company" = low."Company" AND high."StructureId" = low."StructureId" AND high."Node" = low."Above"
+),
+eight AS (
+    SELECT low."Company", low."StructureId", low."Node", high."Above"
+    FROM four AS low
+    JOIN four AS high
+        ON high."Company" = low."Company" AND high."StructureId" = low."StructureId" AND high."Node" = low."Above"
+),
+within_one AS (
+    SELECT "Company", "StructureId", "Node" AS "Account", "Node" AS "Ancestor", 0 AS "Distance"
+    FROM nodes
+    WHERE "Type" = 'CodePartValue'
+    UNION ALL
+    SELECT "Company", "StructureId", "Node", "Above", 1
+    FROM nodes
+    WHERE "Type" = 'CodePartValue' AND "Above" IS NOT NULL
+),
+within_three AS (
+    SELECT "Company", "StructureId", "Account", "Ancestor", "Distance" FROM within_one
+    UNION ALL
+    SELECT low."Company", low."StructureId", low."Account", two."Above", low."Distance" + 2
+    FROM within_one AS low
+    JOIN two ON two."Company" = low."Company" AND two."StructureId" = low."StructureId" AND two."Node" = low."Ancestor"
+),
+within_seven AS (
+    SELECT "Company", "StructureId", "Account", "Ancestor", "Distance" FROM within_three
+    UNION ALL
+    SELECT low."Company", low."StructureId", low."Account", four."Above", low."Distance" + 4
+    FROM within_three AS low
+    JOIN four ON four."Company" = low."Company" AND four."StructureId" = low."StructureId" AND four."Node" = low."Ancestor"
+),
+within_fifteen AS (
+    SELECT "Company", "StructureId", "Account", "Ancestor", "Distance" FROM within_seven
+    UNION ALL
+    SELECT low."Company", low."StructureId", low."Account", eight."Above", low."Distance" + 8
+    FROM within_seven AS low
+    JOIN eight ON eight."Company" = low."Company" AND eight."StructureId" = low."StructureId" AND eight."Node" = low."Ancestor"
+),
+closest AS (
+    SELECT "Company", "StructureId", "Account", "Ancestor", min("Distance") AS "Distance"
+    FROM within_fifteen
+    GROUP BY "Company", "StructureId", "Account", "Ancestor"
+),
+closure AS (
+    SELECT closest."Company", closest."StructureId", closest."Ancestor",
+        CASE WHEN closest."Distance" = 0 THEN coalesce(accounts."Description", nodes."Description")
+            ELSE nodes."Description" END AS "Description",
+        closest."Account", closest."Distance"
+    FROM closest
+    JOIN nodes
+        ON nodes."Company" = closest."Company" AND nodes."StructureId" = closest."StructureId"
+        AND nodes."Node" = closest."Ancestor"
+    LEFT JOIN gl_accounts AS accounts
+        ON accounts."Company" = closest."Company" AND accounts."Account" = closest."Account"
+)
+SELECT "Company", "StructureId", "Ancestor" AS "AncestorNode", "Description" AS "AncestorDescription", "Account", "Distance"
+FROM closure;
+
+CREATE OR REPLACE VIEW "sales"."COST_DIMENSIONS" ("COMPANY", "CODEPART", "CODEPARTNAME", "CODEPARTVALUE", "DESCRIPTION", "PARENTVALUE", "VALIDFROM", "VALIDUNTIL") COPY GRANTS AS
+WITH code_part_values AS (
+    SELECT "COMPANY" AS "Company", "CODEPART" AS "CodePart", "CODEPARTVALUE" AS "CodePartValue", "DESCRIPTION" AS "Description", "PARENTVALUE" AS "ParentValue", "VALIDFROM" AS "ValidFrom", "VALIDUNTIL" AS "ValidUntil" FROM "sales"."CODE_PART_VALUES" WHERE "_SDC_DELETED_AT" IS NULL
+),
+code_parts AS (
+    SELECT "COMPANY" AS "Company", "CODEPART" AS "CodePart", "CODENAME" AS "CodeName" FROM "sales"."CODE_PARTS" WHERE "_SDC_DELETED_AT" IS NULL
+)
+SELECT
+    dimensions."Company", dimensions."CodePart", parts."CodeName" AS "CodePartName", dimensions."CodePartValue",
+    dimensions."Description", dimensions."ParentValue", dimensions."ValidFrom", dimensions."ValidUntil"
+FROM code_part_values AS dimensions
+LEFT JOIN code_parts AS parts ON parts."Company" = dimensions."Company" AND parts."CodePart" = dimensions."CodePart";
+
+CREATE OR REPLACE VIEW "sales"."ALL_JOURNAL_ENTRIES" ("COMPANY", "VOUCHERTYPE", "ACCOUNTINGYEAR", "VOUCHERNO", "ROWNO", "STAGE", "ACCOUNTINGPERIOD", "VOUCHERDATE", "ACCOUNT", "ACCOUNTDESCRIPTION", "ACCOUNTTYPE", "CODEB", "CODEC", "CODED", "CODEE", "CODEF", "CODEG", "CODEH", "CODEI", "CODEJ", "CURRENCYCODE", "CURRENCYAMOUNT", "AMOUNT", "QUANTITY", "TEXT", "PARTYTYPE", "PARTYTYPEID", "REFERENCESERIE", "REFERENCENUMBER") COPY GRANTS AS
+WITH journal_entries AS (
+    SELECT "COMPANY" AS "Company", "VOUCHERTYPE" AS "VoucherType", CAST("ACCOUNTINGYEAR" AS NUMBER(19,0)) AS "AccountingYear", CAST("VOUCHERNO" AS NUMBER(19,0)) AS "VoucherNo", CAST("ROWNO" AS NUMBER(19,0)) AS "RowNo", CAST("ACCOUNTINGPERIOD" AS NUMBER(19,0)) AS "AccountingPeriod", "VOUCHERDATE" AS "VoucherDate", "ACCOUNT" AS "Account", "AMOUNT" AS "Amount", "STAGE" AS "stage", "CODEB" AS "CodeB", "CODEC" AS "CodeC", "CODED" AS "CodeD", "CODEE" AS "CodeE", "CODEF" AS "CodeF", "CODEG" AS "CodeG", "CODEH" AS "CodeH", "CODEI" AS "CodeI", "CODEJ" AS "CodeJ", "CURRENCYCODE" AS "CurrencyCode", "CURRENCYAMOUNT" AS "CurrencyAmount", "QUANTITY" AS "Quantity", "TEXT" AS "Text", "PARTYTYPE" AS "PartyType", "PARTYTYPEID" AS "PartyTypeId", "REFERENCESERIE" AS "ReferenceSerie", "REFERENCENUMBER" AS "ReferenceNumber" FROM "sales"."JOURNAL_ENTRIES" WHERE "_SDC_DELETED_AT" IS NULL
+),
+gl_accounts AS (
+    SELECT "COMPANY" AS "Company", "ACCOUNT" AS "Account", "DESCRIPTION" AS "Description", "ACCNTTYPE" AS "AccntType" FROM "sales"."GL_ACCOUNTS" WHERE "_SDC_DELETED_AT" IS NULL
+),
+entries AS (
+    SELECT * FROM journal_entries
+)
+SELECT
+    entries."Company", entries."VoucherType", entries."AccountingYear", entries."VoucherNo", entries."RowNo",
+    entries."stage" AS "Stage", entries."AccountingPeriod", entries."VoucherDate", entries."Account",
+    accounts."Description" AS "AccountDescription", accounts."AccntType" AS "AccountType",
+    entries."CodeB", entries."CodeC", entries."CodeD", entries."CodeE", entries."CodeF", entries."CodeG", entries."CodeH",
+    entries."CodeI", entries."CodeJ", entries."CurrencyCode", entries."CurrencyAmount", entries."Amount", entries."Quantity",
+    entries."Text", entries."PartyType", entries."PartyTypeId", entries."ReferenceSerie", entries."ReferenceNumber"
+FROM entries
+LEFT JOIN gl_accounts AS accounts ON accounts."Company" = entries."Company" AND accounts."Account" = entries."Account";
+
+CREATE OR REPLACE VIEW "sales"."ALL_JOURNAL_ENTRIES" ("COMPANY", "VOUCHERTYPE", "ACCOUNTINGYEAR", "VOUCHERNO", "ROWNO", "STAGE", "ACCOUNTINGPERIOD", "VOUCHERDATE", "ACCOUNT", "ACCOUNTDESCRIPTION", "ACCOUNTTYPE", "CODEB", "CODEC", "CODED", "CODEE", "CODEF", "CODEG", "CODEH", "CODEI", "CODEJ", "CURRENCYCODE", "CURRENCYAMOUNT", "AMOUNT", "QUANTITY", "TEXT", "PARTYTYPE", "PARTYTYPEID", "REFERENCESERIE", "REFERENCENUMBER") COPY GRANTS AS
+WITH gl_voucher_rows AS (
+    SELECT "COMPANY" AS "Company", "VOUCHERTYPE" AS "VoucherType", CAST("ACCOUNTINGYEAR" AS NUMBER(19,0)) AS "AccountingYear", CAST("VOUCHERNO" AS NUMBER(19,0)) AS "VoucherNo", CAST("ROWNO" AS NUMBER(19,0)) AS "RowNo", CAST("ACCOUNTINGPERIOD" AS NUMBER(19,0)) AS "AccountingPeriod", "VOUCHERDATE" AS "VoucherDate", "ACCOUNT" AS "Account", "AMOUNT" AS "Amount", "CODEB" AS "CodeB", "CODEC" AS "CodeC", "CODED" AS "CodeD", "CODEE" AS "CodeE", "CODEF" AS "CodeF", "CODEG" AS "CodeG", "CODEH" AS "CodeH", "CODEI" AS "CodeI", "CODEJ" AS "CodeJ", "CURRENCYCODE" AS "CurrencyCode", "CURRENCYAMOUNT" AS "CurrencyAmount", "QUANTITY" AS "Quantity", "TEXT" AS "Text", "PARTYTYPE" AS "PartyType", "PARTYTYPEID" AS "PartyTypeId", "REFERENCESERIE" AS "ReferenceSerie", "REFERENCENUMBER" AS "ReferenceNumber" FROM "sales"."GL_VOUCHER_ROWS" WHERE "_SDC_DELETED_AT" IS NULL
+),
+vouchers AS (
+    SELECT "COMPANY" AS "Company", "VOUCHERTYPE" AS "VoucherType", CAST("ACCOUNTINGYEAR" AS NUMBER(19,0)) AS "AccountingYear", CAST("VOUCHERNO" AS NUMBER(19,0)) AS "VoucherNo", CAST("ROWNO" AS NUMBER(19,0)) AS "RowNo", CAST("ACCOUNTINGPERIOD" AS NUMBER(19,0)) AS "AccountingPeriod", "VOUCHERDATE" AS "VoucherDate", "ACCOUNT" AS "Account", "AMOUNT" AS "Amount", "CODEB" AS "CodeB", "CODEC" AS "CodeC", "CODED" AS "CodeD", "CODEE" AS "CodeE", "CODEF" AS "CodeF", "CODEG" AS "CodeG", "CODEH" AS "CodeH", "CODEI" AS "CodeI", "CODEJ" AS "CodeJ", "CURRENCYCODE" AS "CurrencyCode", "CURRENCYAMOUNT" AS "CurrencyAmount", "QUANTITY" AS "Quantity", "TEXT" AS "Text", "PARTYTYPE" AS "PartyType", "PARTYTYPEID" AS "PartyTypeId", "REFERENCESERIE" AS "ReferenceSerie", "REFERENCENUMBER" AS "ReferenceNumber" FROM "sales"."VOUCHERS" WHERE "_SDC_DELETED_AT" IS NULL
+),
+gl_accounts AS (
+    SELECT "COMPANY" AS "Company", "ACCOUNT" AS "Account", "DESCRIPTION" AS "Description", "ACCNTTYPE" AS "AccntType" FROM "sales"."GL_ACCOUNTS" WHERE "_SDC_DELETED_AT" IS NULL
+),
+-- A row that is being moved can be seen in both: then the general ledger has it.
+entries AS (
+    SELECT ledger.*, CAST('general_ledger' AS TEXT) AS "stage" FROM gl_voucher_rows AS ledger
+    UNION ALL
+    SELECT waiting.*, CAST('hold' AS TEXT) AS "stage" FROM vouchers AS waiting
+    WHERE NOT EXISTS (
+        SELECT 1 FROM gl_voucher_rows AS ledger
+        WHERE ledger."Company" = waiting."Company" AND ledger."VoucherType" = waiting."VoucherType"
+            AND ledger."AccountingYear" = waiting."AccountingYear" AND ledger."VoucherNo" = waiting."VoucherNo"
+            AND ledger."RowNo" = waiting."RowNo"
+    )
+)
+SELECT
+    entries."Company", entries."VoucherType", entries."AccountingYear", entries."VoucherNo", entries."RowNo",
+    entries."stage" AS "Stage", entries."AccountingPeriod", entries."VoucherDate", entries."Account",
+    accounts."Description" AS "AccountDescription", accounts."AccntType" AS "AccountType",
+    entries."CodeB", entries."CodeC", entries."CodeD", entries."CodeE", entries."CodeF", entries."CodeG", entries."CodeH",
+    entries."CodeI", entries."CodeJ", entries."CurrencyCode", entries."CurrencyAmount", entries."Amount", entries."Quantity",
+    entries."Text", entries."PartyType", entries."PartyTypeId", entries."ReferenceSerie", entries."ReferenceNumber"
+FROM entries
+LEFT JOIN gl_accounts AS accounts ON accounts."Company" = entries."Company" AND accounts."Account" = entries."Account";
+
+CREATE OR REPLACE VIEW "sales"."OPEN_PURCHASE_ORDERS" ("COMPANY", "CONTRACT", "ORDERNO", "LINENO", "RELEASENO", "SUPPLIERNO", "SUPPLIERNAME", "ORDERDATE", "WANTEDDELIVERYDATE", "CURRENCYCODE", "OPENAMOUNT", "OPENAMOUNTBASE") COPY GRANTS AS
+WITH purchase_order_lines AS (
+    SELECT "ORDERNO" AS "OrderNo", "LINENO" AS "LineNo", "RELEASENO" AS "ReleaseNo", "OBJSTATE" AS "Objstate", "NETAMTCURR" AS "NetAmtCurr", "CURRENCYCODE" AS "CurrencyCode", "CONTRACT" AS "Contract", "WANTEDDELIVERYDATE" AS "WantedDeliveryDate", "NETAMTBASE" AS "NetAmtBase" FROM "sales"."PURCHASE_ORDER_LINES" WHERE "_SDC_DELETED_AT" IS NULL
+),
+purchase_orders AS (
+    SELECT "ORDERNO" AS "OrderNo", "VENDORNO" AS "VendorNo", "OBJSTATE" AS "Objstate", "COMPANY" AS "Company", "ORDERDATE" AS "OrderDate" FROM "sales"."PURCHASE_ORDERS" WHERE "_SDC_DELETED_AT" IS NULL
+),
+suppliers AS (
+    SELECT "SUPPLIERID" AS "SupplierId", "NAME" AS "Name" FROM "sales"."SUPPLIERS" WHERE "_SDC_DELETED_AT" IS NULL
+)
+SELECT
+    orders."Company", lines."Contract", lines."OrderNo", lines."LineNo", lines."ReleaseNo", orders."VendorNo" AS "SupplierNo",
+    suppliers."Name" AS "SupplierName", orders."OrderDate", lines."WantedDeliveryDate", lines."CurrencyCode",
+    lines."NetAmtCurr" AS "OpenAmount", lines."NetAmtBase" AS "OpenAmountBase"
+FROM purchase_order_lines AS lines
+JOIN purchase_orders AS orders ON orders."OrderNo" = lines."OrderNo"
+LEFT JOIN suppliers ON suppliers."SupplierId" = orders."VendorNo"
+WHERE lines."Objstate" NOT IN ('Closed', 'Cancelled') AND orders."Objstate" NOT IN ('Closed', 'Cancelled', 'Planned');
+
+CREATE OR REPLACE VIEW "sales"."OUTSTANDING_SUPPLIER_INVOICES" ("COMPANY", "INVOICEID", "INVOICENO", "LEDGERITEMSERIESID", "LEDGERITEMID", "LEDGERITEMVERSION", "SUPPLIERNO", "SUPPLIERNAME", "INVOICEDATE", "DUEDATE", "CURRENCYCODE", "OPENAMOUNT", "OPENAMOUNTBASE", "DAYSOVERDUE", "AGEINGBUCKET") COPY GRANTS AS
+WITH ledger_items AS (
+    SELECT "COMPANY" AS "Company", "IDENTITY" AS "Identity", "PARTYTYPE" AS "PartyType", "LEDGERITEMSERIESID" AS "LedgerItemSeriesId", "LEDGERITEMID" AS "LedgerItemId", CAST("LEDGERITEMVERSION" AS NUMBER(19,0)) AS "LedgerItemVersion", "CURRENCY" AS "Currency", "FULLCURRAMOUNT" AS "FullCurrAmount", "CLEAREDCURRAMOUNT" AS "ClearedCurrAmount", "DUEDATE" AS "DueDate", CAST("INVOICEID" AS NUMBER(19,0)) AS "InvoiceId", "FULLDOMAMOUNT" AS "FullDomAmount", "CLEAREDDOMAMOUNT" AS "ClearedDomAmount" FROM "sales"."LEDGER_ITEMS" WHERE "_SDC_DELETED_AT" IS NULL
+),
+supplier_invoices AS (
+    SELECT "COMPANY" AS "Company", CAST("INVOICEID" AS NUMBER(19,0)) AS "InvoiceId", "INVOICENO" AS "InvoiceNo", "INVOICEDATE" AS "InvoiceDate" FROM "sales"."SUPPLIER_INVOICES" WHERE "_SDC_DELETED_AT" IS NULL
+),
+suppliers AS (
+    SELECT "SUPPLIERID" AS "SupplierId", "NAME" AS "Name" FROM "sales"."SUPPLIERS" WHERE "_SDC_DELETED_AT" IS NULL
+)
+SELECT
+    items."Company", items."InvoiceId", coalesce(invoices."InvoiceNo", items."LedgerItemId") AS "InvoiceNo",
+    items."LedgerItemSeriesId", items."LedgerItemId", items."LedgerItemVersion", items."Identity" AS "SupplierNo",
+    suppliers."Name" AS "SupplierName", invoices."InvoiceDate", items."DueDate", items."Currency" AS "CurrencyCode",
+    items."FullCurrAmount" - items."ClearedCurrAmount" AS "OpenAmount",
+    items."FullDomAmount" - items."ClearedDomAmount" AS "OpenAmountBase",
+    CASE WHEN items."DueDate" < CURRENT_DATE THEN CURRENT_DATE - items."DueDate" ELSE 0 END AS "DaysOverdue",
+    CASE
+        WHEN items."DueDate" < CURRENT_DATE - 90 THEN 'over 90'
+        WHEN items."DueDate" < CURRENT_DATE - 60 THEN '61-90'
+        WHEN items."DueDate" < CURRENT_DATE - 30 THEN '31-60'
+        WHEN items."DueDate" < CURRENT_DATE THEN '1-30'
+        ELSE 'not due'
+    END AS "AgeingBucket"
+FROM ledger_items AS items
+LEFT JOIN supplier_invoices AS invoices
+    ON invoices."Company" = items."Company" AND invoices."InvoiceId" = items."InvoiceId"
+LEFT JOIN suppliers ON suppliers."SupplierId" = items."Identity"
+WHERE items."PartyType" = 'Supplier' AND items."FullCurrAmount" <> items."ClearedCurrAmount";
+
+CREATE OR REPLACE VIEW "sales"."SPEND_BY_COST_CENTRE" ("COMPANY", "ACCOUNTINGYEAR", "ACCOUNTINGPERIOD", "VOUCHERDATE", "COSTCENTRE", "COSTCENTRENAME", "CURRENCYCODE", "AMOUNT") COPY GRANTS AS
+WITH gl_voucher_rows AS (
+    SELECT "COMPANY" AS "Company", CAST("ACCOUNTINGYEAR" AS NUMBER(19,0)) AS "AccountingYear", CAST("ACCOUNTINGPERIOD" AS NUMBER(19,0)) AS "AccountingPeriod", "VOUCHERDATE" AS "VoucherDate", "ACCOUNT" AS "Account", "CODEB" AS "CodeB", "AMOUNT" AS "Amount" FROM "sales"."GL_VOUCHER_ROWS" WHERE "_SDC_DELETED_AT" IS NULL
+),
+gl_accounts AS (
+    SELECT "COMPANY" AS "Company", "ACCOUNT" AS "Account", "ACCNTTYPE" AS "AccntType" FROM "sales"."GL_ACCOUNTS" WHERE "_SDC_DELETED_AT" IS NULL
+),
+code_part_values AS (
+    SELECT "COMPANY" AS "Company", "CODEPART" AS "CodePart", "CODEPARTVALUE" AS "CodePartValue", "DESCRIPTION" AS "Description" FROM "sales"."CODE_PART_VALUES" WHERE "_SDC_DELETED_AT" IS NULL
+),
+companies AS (
+    SELECT "COMPANY" AS "Company", "CURRENCYCODE" AS "CurrencyCode" FROM "sales"."COMPANIES" WHERE "_SDC_DELETED_AT" IS NULL
+),
+ledger AS (
+    SELECT * FROM gl_voucher_rows
+),
+costs AS (
+    SELECT ledger."Company", ledger."AccountingYear", ledger."AccountingPeriod", ledger."VoucherDate",
+        coalesce(ledger."CodeB", '') AS "CostCentre", sum(ledger."Amount") AS "Amount"
+    FROM ledger
+    JOIN gl_accounts AS accounts ON accounts."Company" = ledger."Company" AND accounts."Account" = ledger."Account"
+    WHERE accounts."AccntType" = 'Cost'
+    GROUP BY ledger."Company", ledger."AccountingYear", ledger."AccountingPeriod", ledger."VoucherDate",
+        coalesce(ledger."CodeB", '')
+)
+SELECT
+    costs."Company", costs."AccountingYear", costs."AccountingPeriod", costs."VoucherDate", costs."CostCentre",
+    centres."Description" AS "CostCentreName", companies."CurrencyCode", costs."Amount"
+FROM costs
+LEFT JOIN code_part_values AS centres
+    ON centres."Company" = costs."Company" AND centres."CodePart" = 'B' AND centres."CodePartValue" = costs."CostCentre"
+LEFT JOIN companies ON companies."Company" = costs."Company";
+
+CREATE OR REPLACE VIEW "sales"."SPEND_BY_COST_CENTRE" ("COMPANY", "ACCOUNTINGYEAR", "ACCOUNTINGPERIOD", "VOUCHERDATE", "COSTCENTRE", "COSTCENTRENAME", "CURRENCYCODE", "AMOUNT") COPY GRANTS AS
+WITH journal_entries AS (
+    SELECT "COMPANY" AS "Company", CAST("ACCOUNTINGYEAR" AS NUMBER(19,0)) AS "AccountingYear", CAST("ACCOUNTINGPERIOD" AS NUMBER(19,0)) AS "AccountingPeriod", "VOUCHERDATE" AS "VoucherDate", "ACCOUNT" AS "Account", "CODEB" AS "CodeB", "AMOUNT" AS "Amount", "STAGE" AS "stage" FROM "sales"."JOURNAL_ENTRIES" WHERE "_SDC_DELETED_AT" IS NULL
+),
+gl_accounts AS (
+    SELECT "COMPANY" AS "Company", "ACCOUNT" AS "Account", "ACCNTTYPE" AS "AccntType" FROM "sales"."GL_ACCOUNTS" WHERE "_SDC_DELETED_AT" IS NULL
+),
+code_part_values AS (
+    SELECT "COMPANY" AS "Company", "CODEPART" AS "CodePart", "CODEPARTVALUE" AS "CodePartValue", "DESCRIPTION" AS "Description" FROM "sales"."CODE_PART_VALUES" WHERE "_SDC_DELETED_AT" IS NULL
+),
+companies AS (
+    SELECT "COMPANY" AS "Company", "CURRENCYCODE" AS "CurrencyCode" FROM "sales"."COMPANIES" WHERE "_SDC_DELETED_AT" IS NULL
+),
+ledger AS (
+    SELECT * FROM journal_entries WHERE "stage" = 'general_ledger'
+),
+costs AS (
+    SELECT ledger."Company", ledger."AccountingYear", ledger."AccountingPeriod", ledger."VoucherDate",
+        coalesce(ledger."CodeB", '') AS "CostCentre", sum(ledger."Amount") AS "Amount"
+    FROM ledger
+    JOIN gl_accounts AS accounts ON accounts."Company" = ledger."Company" AND accounts."Account" = ledger."Account"
+    WHERE accounts."AccntType" = 'Cost'
+    GROUP BY ledger."Company", ledger."AccountingYear", ledger."AccountingPeriod", ledger."VoucherDate",
+        coalesce(ledger."CodeB", '')
+)
+SELECT
+    costs."Company", costs."AccountingYear", costs."AccountingPeriod", costs."VoucherDate", costs."CostCentre",
+    centres."Description" AS "CostCentreName", companies."CurrencyCode", costs."Amount"
+FROM costs
+LEFT JOIN code_part_values AS centres
+    ON centres."Company" = costs."Company" AND centres."CodePart" = 'B' AND centres."CodePartValue" = costs."CostCentre"
+LEFT JOIN companies ON companies."Company" = costs."Company";

@@ -1,0 +1,46 @@
+"""The conformance suite against Snowflake's emulator, by the vendor's own connector."""
+
+from __future__ import annotations
+
+import pytest
+from box_snowflake import GAPS, OTHERWISE
+from ifs_bi_core.errors import IfsBiError
+from test_conformance import CASES, _sorted
+
+
+def _fed(box, case, **config):
+    for lines in case.runs:
+        box.feed(*lines, **(case.config | config))
+    return {table: _sorted(box.rows(table, case.config.get("schema"))) for table in box.tables()}
+
+
+def _left(box, name):
+    return (
+        {table: _sorted(rows) for table, rows in OTHERWISE[name].items()}
+        if name in OTHERWISE
+        else CASES[name].left(box)
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in GAPS])
+def test_these_lines_leave_these_rows(snowflake_box, name):
+    assert _fed(snowflake_box, CASES[name]) == _left(snowflake_box, name)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("name", [name for name in CASES if name not in GAPS])
+def test_these_lines_row_by_row_and_their_last_run_again_leave_these_rows(snowflake_box, name):
+    case = CASES[name]
+    assert _fed(snowflake_box, case, batch_size_rows=1) == _left(snowflake_box, name)
+    if case.config.get("load_method") != "append-only" and "without key" not in name:
+        snowflake_box.feed(*case.runs[-1], **case.config)
+        tables = {
+            table: _sorted(snowflake_box.rows(table, case.config.get("schema"))) for table in snowflake_box.tables()
+        }
+        assert tables == _left(snowflake_box, name)
+
+
+@pytest.mark.parametrize("name", GAPS)
+def test_a_gap_is_the_emulators(snowflake_box, name):
+    with pytest.raises(IfsBiError, match=r"already exists"):
+        _fed(snowflake_box, CASES[name])
