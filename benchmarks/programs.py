@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 ENVIRONMENTS = HERE.parent / ".envs"
 OURS = {"realm": "bench", "client_id": "bench", "client_secret": "bench-secret", "requests_per_minute": 1e6}
-BATCHES = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": {"root": "file://"}}
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,8 @@ class Program:
         settings: its configuration, for a tap by the source's address, for a target by the place it loads to.
         kind: whose it is, ``ours``, ``peer`` or ``floor``.
         environment: the folder of its environment, of `ENVIRONMENTS`; none: ours.
+        naive: whether it gets timestamps without their ``Z``. target-duckdb needs that: DuckDB takes the first line of its CSV for
+            a header where a timestamp has a zone and its column has none, and that row is lost.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Program:
     settings: Callable[[Any], dict[str, Any]]
     kind: str = "peer"
     environment: str = ""
+    naive: bool = False
 
 
 def _in(environment: str, command: str) -> str:
@@ -85,12 +87,14 @@ WAREHOUSE = Program(
     lambda place: {"warehouse_url": place.address},
     "ours",
 )
+POWERBI = Program("target-powerbi", (str(BIN / "target-powerbi"),), dict, "ours")
 TEMPLATE_TAP = Program(
     "SDK template tap",
     (_in("bench-template-tap", "python"), str(HERE / "peers/template_tap.py")),
     lambda address: {"api_url": address},
     environment="bench-template-tap",
 )
+TEMPLATE_TAP_NAIVE = replace(TEMPLATE_TAP, settings=lambda address: {"api_url": address, "naive_timestamps": True})
 REST_API_TAP = Program(
     "tap-rest-api-msdk",
     (_in("bench-tap-rest-api-msdk", "tap-rest-api-msdk"),),
@@ -102,6 +106,7 @@ TARGET_DUCKDB = Program(
     (_in("bench-target-duckdb", "target-duckdb"),),
     lambda place: {"path": str(place.file), "default_target_schema": "main"},
     environment="bench-target-duckdb",
+    naive=True,
 )
 TARGET_JSONL = Program(
     "target-jsonl",

@@ -1,124 +1,104 @@
-"""500 updates and 200 deletes among 1,000,000 rows without a modified field: what the second run moves, and what it takes.
+"""Rows without a modified field: a first run reads all and keeps their keys, a second one looks for what differs.
 
-The first run reads all and fills the key store; the second one looks at all keys and versions and fetches what differs. Bytes are
-counted at the server, in gzip as IFS Cloud sends it. Ends with 1 where the second run misses a change, has more than 500 rows
-sent in full, or more than 40 MB.
+Bytes are counted at the server, in gzip as IFS Cloud sends it. One row of 2,000 is updated between the runs, one of 5,000 deleted.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-import tempfile
+import shutil
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from memory import config, run
-from sets import PROJECTION, Served, served
+from programs import OURS, PROJECTION, TAP
+from running import Taken, WrongError
+from sets import served
 
-ROWS = 1_000_000
-UPDATED, DELETED = 500, 200
-MOST_MB = 40
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from running import Bench
+    from sets import Served
+
+UPDATED, DELETED = 2_000, 5_000  # one of so many
+MOST_MB = 40  # for a million rows
 
 
 @dataclass(frozen=True)
-class Moved:
-    """What one run moved.
+class RowVersionScan:
+    """Our tap in one of the two runs.
 
     Attributes:
-        records: that were written, without those of gone rows.
-        gone: records of gone rows.
-        whole_rows: rows that the server sent with all they hold.
-        megabytes: of all answers on the wire.
-        requests: of all kinds.
-        seconds: of the command.
-        peak_mb: its memory.
+        second: which.
     """
 
+    second: bool
+    kind: str = "ours"
+
+    @property
+    def name(self) -> str:
+        """The run."""
+        return f"tap-ifs-cloud, {'second run: few changes' if self.second else 'first run: all rows'}"
+
+    def once(self, bench: Bench) -> Taken:
+        """Read; the second run begins where the first one ended."""
+        rows = bench.sizes.rows
+        with served({"LineSet": rows}) as server:
+            folder = bench.new_folder()
+            first = _synced(bench, server, folder, [])
+            if first.records != set(range(rows)) or first.gone:
+                raise WrongError(f"the first run brought {len(first.records)} rows of {rows}")
+            if not self.second:
+                return first.taken
+            updated, deleted = set(range(7, rows, UPDATED)), set(range(8, rows, DELETED))
+            server.sets["LineSet"].update(updated, time.time())
+            server.sets["LineSet"].delete(deleted)
+            second = _synced(bench, server, folder, ["--state", str(folder / "state.json")])
+            whole, megabytes = server.whole_rows, server.sent / 1e6
+        shutil.rmtree(folder)
+        if second.records != updated or second.gone != deleted or whole > len(updated):
+            raise WrongError(
+                f"the second run brought {len(second.records)} rows of {len(updated)} and {len(second.gone)} deletes of "
+                f"{len(deleted)}, with {whole} rows sent in full"
+            )
+        if megabytes > MOST_MB * rows / 1e6 + 1:
+            raise WrongError(f"{megabytes:.1f} MB were sent")
+        return second.taken
+
+
+@dataclass(frozen=True)
+class _Synced:
+    """What a run took and brought: numbers of rows, and of gone ones."""
+
+    taken: Taken
     records: set[int]
     gone: set[int]
-    whole_rows: int
-    megabytes: float
-    requests: int
-    seconds: float
-    peak_mb: float
 
 
-def synced(server: Served, folder: Path, name: str, state: Path | None) -> tuple[Moved, Path]:
-    """One run of the command from a state; gives the next state as well."""
+def _synced(bench: Bench, server: Served, folder: Path, arguments: list[str]) -> _Synced:
     server.forget()
     entity = {"name": "lines", "projection": PROJECTION, "entity_set": "LineSet", "replication": "row_version"}
-    settings: dict[str, Any] = {
-        "base_url": server.address,
-        "realm": "bench",
-        "client_id": "b",
-        "client_secret": "bench-secret",
-    }
-    settings |= {
-        "entities": [entity],
-        "streams": ["lines"],
-        "requests_per_minute": 1e6,
-        "state_dir": str(folder / "state"),
-    }
-    lines = folder / name
-    arguments = [*config(folder, settings), *(["--state", str(state)] if state else [])]
-    figure = run("tap-ifs-cloud", ROWS, arguments, None, lines)
+    settings: dict[str, Any] = {**OURS, "base_url": server.address, "entities": [entity], "streams": ["lines"]}
+    settings |= {"state_dir": str(folder / "state")}
+    lines = folder / "lines"
+    taken = bench.run(TAP, settings, folder, None, lines, *arguments)
     records: set[int] = set()
     gone: set[int] = set()
-    last: Any = {}
+    state: Any = {}
     with lines.open("rb") as written:
         for line in written:
             if line.startswith(b'{"type":"RECORD"'):
                 record = msgspec.json.decode(line)["record"]
                 (gone if record.get("_sdc_deleted_at") else records).add(int(record["OrderNo"]))
             elif line.startswith(b'{"type":"STATE"'):
-                last = msgspec.json.decode(line)["value"]
+                state = msgspec.json.decode(line)["value"]
     lines.unlink()
-    after = folder / f"{name}-state.json"
-    after.write_text(json.dumps(last))
-    megabytes = server.sent / 1e6
-    moved = Moved(records, gone, server.whole_rows, megabytes, len(server.arrived), figure.seconds, figure.peak_mb)
-    return moved, after
-
-
-def main() -> int:
-    """Measure, print a table, write build/bench-row-version.json."""
-    with tempfile.TemporaryDirectory() as text, served({"LineSet": ROWS}) as server:
-        folder = Path(text)
-        first, state = synced(server, folder, "first", None)
-        updated = set(range(7, ROWS, ROWS // UPDATED))
-        deleted = set(range(8, ROWS, ROWS // DELETED))
-        server.sets["LineSet"].update(updated, time.time())
-        server.sets["LineSet"].delete(deleted)
-        second, _ = synced(server, folder, "second", state)
-        store = sum(file.stat().st_size for file in (folder / "state" / "delivered").iterdir()) / 1e6
-    print(f"{ROWS:,} rows; then {len(updated)} updated and {len(deleted)} deleted. The key store has {store:.0f} MB.")
-    print(f"{'run':<8}{'records':>10}{'gone':>6}{'full rows':>11}{'MB':>8}{'requests':>10}{'seconds':>9}{'peak MB':>9}")
-    for name, moved in (("first", first), ("second", second)):
-        print(
-            f"{name:<8}{len(moved.records):>10,}{len(moved.gone):>6}{moved.whole_rows:>11,}{moved.megabytes:>8.1f}"
-            f"{moved.requests:>10}{moved.seconds:>9.1f}{moved.peak_mb:>9,.0f}"
-        )
-    Path("build").mkdir(exist_ok=True)
-    shown = {
-        name: asdict(moved) | {"records": len(moved.records), "gone": len(moved.gone)}
-        for name, moved in (("first", first), ("second", second))
-    }
-    Path("build/bench-row-version.json").write_text(json.dumps({"rows": ROWS, "store_mb": store, **shown}, indent=1))
-    wrong = [
-        *(["the first run did not bring all rows"] if len(first.records) != ROWS else []),
-        *(["the second run did not bring what was updated, and that alone"] if second.records != updated else []),
-        *(["the second run did not tell of what was deleted, and of that alone"] if second.gone != deleted else []),
-        *([f"{second.whole_rows} rows were sent in full"] if second.whole_rows > UPDATED else []),
-        *([f"{second.megabytes:.1f} MB were sent"] if second.megabytes > MOST_MB else []),
-    ]
-    for sentence in wrong:
-        print(sentence)
-    return 1 if wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    (folder / "state.json").write_text(json.dumps(state))
+    stored = sum(file.stat().st_size for file in (folder / "state" / "delivered").iterdir()) / 1e6
+    notes = {"MB sent": server.sent / 1e6, "requests": len(server.arrived), "MB of keys": stored}
+    rows = bench.sizes.rows
+    return _Synced(
+        Taken(rows, taken["seconds"], taken["cpu_seconds"], (taken["peak_mb"],), notes=notes), records, gone
+    )

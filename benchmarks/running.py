@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -14,16 +16,17 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import duckdb
 from fingerprints import COLUMNS, NO_UPDATES, Fingerprint, Updates, expected, source
 from ifs_bi_sandbox.servers import Sandbox
 from pages import page_server
 from programs import HERE, TAP, Program
-from warehouses import DuckDB, Postgres, PostgreSQL, Warehouse
+from warehouses import DuckDB, Place, Postgres, PostgreSQL, Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
+
+_ZONE = re.compile(rb'(T\d\d:\d\d:\d\d(?:\.\d+)?)Z"')
 
 
 class WrongError(Exception):
@@ -49,6 +52,11 @@ class Taken:
     peaks_mb: tuple[float, ...]
     server_cpu_seconds: float = 0.0
     notes: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def speed(self) -> float:
+        """Rows a second; where none were to go, runs a second."""
+        return (self.rows or 1) / self.seconds
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,10 @@ class Bench:
     Args:
         folder: for everything that is written.
         sizes: how many rows.
+
+    Attributes:
+        compared: works whose output was compared with the source.
+        full: the place with a full table that a work updates copies of.
     """
 
     def __init__(self, folder: Path, sizes: Sizes) -> None:
@@ -113,6 +125,8 @@ class Bench:
         self._open = ExitStack()
         self._addresses: dict[Any, str] = {}
         self._expected: dict[Any, Fingerprint] = {}
+        self.compared: set[Any] = set()
+        self.full: dict[Any, Place] = {}
 
     def __enter__(self) -> Self:
         """Nothing is started yet."""
@@ -123,6 +137,12 @@ class Bench:
     ) -> None:
         """Stop what was started."""
         self._open.close()
+
+    def forget(self) -> None:
+        """A case is over: let go of its places."""
+        self.full.clear()
+        for folder in self.folder.glob("run-*"):
+            shutil.rmtree(folder)
 
     def new_folder(self) -> Path:
         """An empty one."""
@@ -170,10 +190,19 @@ class Bench:
         """Stand-ins for the services that a case needs beside the static pages."""
         return self._open.enter_context(Sandbox(scale=300))
 
-    def lines(self, rows: int, updates: Updates = NO_UPDATES) -> Path:
-        """A file of Singer lines as any tap might write them: our tap's, without what it says of versions of a table."""
-        file = self.folder / f"lines-{rows}-{updates.count}.jsonl"
-        if not file.exists():
+    def lines(self, rows: int, updates: Updates = NO_UPDATES, *, naive: bool = False) -> Path:
+        """A file of Singer lines as any tap might write them: our tap's, without what it says of versions of a table.
+
+        Args:
+            rows: of the source.
+            updates: with them, those rows alone.
+            naive: see `programs.Program`.
+        """
+        file = self.folder / f"lines-{rows}-{updates.count}{'-naive' if naive else ''}.jsonl"
+        if naive and not file.exists():
+            with self.lines(rows, updates).open("rb") as given, file.open("wb") as kept:
+                kept.writelines(_ZONE.sub(rb'\1"', line) for line in given)
+        elif not file.exists():
             folder = self.new_folder()
             with (folder / "all").open("wb") as out:
                 self.start(TAP, TAP.settings(self.pages(rows)), folder, None, out).ended()
@@ -241,8 +270,3 @@ class Bench:
 def _environment() -> dict[str, str]:
     names = ("PATH", "HOME", "LANG", "TMPDIR")
     return {name: os.environ[name] for name in names if name in os.environ} | {"TZ": "UTC"}
-
-
-def versions() -> dict[str, str]:
-    """Of what ours stand on; those of the peers are in the files of their environments."""
-    return {"python": sys.version.split()[0], "duckdb": duckdb.__version__}

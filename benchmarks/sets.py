@@ -25,7 +25,6 @@ from pages import MARK, PAGE_ROWS, metadata, row
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-PROJECTION = "Bench"
 _ETAG = str(row(0)["@odata.etag"])
 _FIRST_SECOND, _SECONDS = 1_600_000_000, 120_000_000  # versions lie within almost four years
 _GT = re.compile(r"OrderNo gt '(\d+)'")
@@ -37,9 +36,9 @@ class Rows:
 
     def __init__(self, count: int) -> None:
         self._numbers = list(range(count))
-        self._versions: dict[int, int] = {}
         parts = (msgspec.json.encode({**row(number), "OrderNo": f"{MARK}#"}) for number in range(PAGE_ROWS))
         key, etag = f"{MARK}#".encode(), msgspec.json.encode(_ETAG)
+        self._etags = list(map(_etag, range(count), map(_first_second, range(count))))
         self._templates = [part.replace(b"%", b"%%").replace(key, b"%b").replace(etag, b"%b") for part in parts]
 
     def __len__(self) -> int:
@@ -47,7 +46,8 @@ class Rows:
 
     def update(self, numbers: Iterable[int], moment: float) -> None:
         """Give rows a new version."""
-        self._versions.update(dict.fromkeys(numbers, int(moment)))
+        for number in numbers:
+            self._etags[number] = _etag(number, int(moment))
 
     def delete(self, numbers: Iterable[int]) -> None:
         """Let rows go."""
@@ -62,21 +62,26 @@ class Rows:
         first = (bisect_right(found, int(behind[1])) if behind else 0) + int(options.get("$skip", 0))
         numbers = found[first : first + int(options["$top"])]
         if options.get("$select") == "OrderNo":
-            return [b'{"@odata.etag":%b,"OrderNo":"%010d"}' % (self._etag(number), number) for number in numbers], False
+            return [b'{"@odata.etag":%b,"OrderNo":"%010d"}' % (self._etags[number], number) for number in numbers], False
         return [
-            self._templates[number % PAGE_ROWS] % (self._etag(number), b"%010d" % number) for number in numbers
+            self._templates[number % PAGE_ROWS] % (self._etags[number], b"%010d" % number) for number in numbers
         ], True
 
     def _here(self, numbers: Iterable[int]) -> set[int]:
         places = ((number, bisect_left(self._numbers, number)) for number in numbers)
         return {number for number, place in places if self._numbers[place : place + 1] == [number]}
 
-    def _etag(self, number: int) -> bytes:
-        """As IFS Cloud makes it, of a ROWID and the version's second."""
-        second = self._versions.get(number, _FIRST_SECOND + number * 2_654_435_761 % _SECONDS)
-        moment = time.strftime("%Y%m%d%H%M%S", time.gmtime(second))
-        plain = f'W/"AAAZI2AAhAAA{number // 100:04X}{number % 100:02d}:{moment}"'
-        return b'"W/\\"%b\\""' % base64.b64encode(plain.encode())
+
+def _first_second(number: int) -> int:
+    """When a row was made."""
+    return _FIRST_SECOND + number * 2_654_435_761 % _SECONDS
+
+
+def _etag(number: int, second: int) -> bytes:
+    """As IFS Cloud makes it, of a ROWID and the version's second."""
+    moment = time.strftime("%Y%m%d%H%M%S", time.gmtime(second))
+    plain = f'W/"AAAZI2AAhAAA{number // 100:04X}{number % 100:02d}:{moment}"'
+    return b'"W/\\"%b\\""' % base64.b64encode(plain.encode())
 
 
 @dataclass

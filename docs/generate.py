@@ -1,10 +1,11 @@
-"""Writes docs/reference from the code (settings, entities, verbs, errors and exit codes), and the settings in meltano.yml.
+"""Writes docs/reference from the code (settings, entities, verbs, errors, warehouses), and the settings in meltano.yml.
 
 ``python docs/generate.py`` writes; ``--check`` ends with 1 where a file is not what would be written.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -13,18 +14,31 @@ from typing import TYPE_CHECKING, Any
 import click
 from ifs_bi_core import errors
 from ifs_bi_core.cli import ifs_bi
+from ifs_bi_core.columnar.columns import Kind
 from ifs_bi_core.replay import tap as tap_replay
 from tap_ifs_cloud.candidates import candidates
 from tap_ifs_cloud.entities import BUILT_IN
 from tap_ifs_cloud.tap import TapIfsCloud
+from target_looker_warehouse.addresses import PRODUCTS
+from target_looker_warehouse.check.probes import PROBES
+from target_looker_warehouse.check.run import STEPS
+from target_looker_warehouse.dialects.bigquery import BIGQUERY
+from target_looker_warehouse.dialects.duckdb import DUCKDB
+from target_looker_warehouse.dialects.postgresql import POSTGRESQL
+from target_looker_warehouse.dialects.redshift import REDSHIFT
+from target_looker_warehouse.dialects.snowflake import SNOWFLAKE
 from target_looker_warehouse.target import TargetLookerWarehouse
 from target_powerbi.target import TargetPowerBI
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from target_looker_warehouse.dialects.facts import Dialect
 
 REFERENCE = Path(__file__).parent / "reference"
 PROJECT = Path(__file__).parents[1] / "meltano.yml"
+WAREHOUSE_TESTS = Path(__file__).parents[1] / "target-looker-warehouse" / "tests"
+DIALECTS = (DUCKDB, POSTGRESQL, SNOWFLAKE, BIGQUERY, REDSHIFT)
 PLUGINS = (TapIfsCloud, TargetLookerWarehouse, TargetPowerBI)
 _REPLAY_KINDS = {str: "string", bool: "boolean"}
 _MELTANO_KINDS = {"string": "string", "integer": "integer", "number": "decimal", "boolean": "boolean", "array": "array"}
@@ -162,6 +176,87 @@ def _subclasses(kind: type[errors.IfsBiError]) -> Iterator[type[errors.IfsBiErro
             yield from _subclasses(child)
 
 
+def warehouses_page() -> str:
+    """What each warehouse can do, and what tests can't show of it."""
+    products = {product.name: product for product in reversed(PRODUCTS.values())}
+    facts: dict[str, Callable[[Dialect], str]] = {
+        "address": lambda d: f"`{products[d.name].example}`",
+        "extra": lambda d: f"`{products[d.name].extra}`" if products[d.name].extra else "none is needed",
+        **{f"type of {_KINDS[kind]}": lambda d, kind=kind: f"`{d.types[kind].upper()}`" for kind in _KINDS},
+        "type of decimals": _decimals,
+        "text": lambda d: f"{d.text_bytes:,} bytes at most" if d.text_bytes else "of any length",
+        "name": lambda d: f"{d.name_bytes} bytes at most" if d.name_bytes else "of any length",
+        "names that differ in case alone": lambda d: (
+            "are two" if d.case_sensitive else "are one: the second gets a suffix"
+        ),
+        "`identifier_case`": lambda d: f"`{d.identifier_case}`",
+        "rows are applied by": lambda d: "`MERGE`" if d.merges else "`DELETE` and `INSERT`",
+        "definitions": lambda d: "belong to transactions" if d.transactional_ddl else "stand outside transactions",
+        "a column becomes in its place": lambda d: d.widens.value,
+        "a second run on a stream": lambda d: "is kept off" if d.has_lock else "is up to you: there is no lock",
+        "`batch_size_rows`": lambda d: f"{d.batch_size_rows:,}",
+        "rows of all streams that wait": lambda d: f"{d.held_bytes >> 20} MB at most",
+    }
+    lines = [
+        _GENERATED,
+        "# Warehouses\n",
+        "What target-looker-warehouse knows of each warehouse. A decimal goes into the first type that holds it with its",
+        "precision and scale; where none does, the column is a text with every digit. A type that a column can't become in its",
+        "place gets a column beside it (`amount_v2`). MotherDuck is as DuckDB, but has no lock.\n",
+        f"| | {' | '.join(dialect.name for dialect in DIALECTS)} |",
+        f"|---|{'---|' * len(DIALECTS)}",
+        *(f"| {name} | {' | '.join(map(fact, DIALECTS))} |" for name, fact in facts.items()),
+        "",
+        "## What is tested, and what is not\n",
+        "DuckDB and PostgreSQL are tested themselves. For the others emulators stand, and what these can't show is listed here.",
+        "So run `ifs-bi warehouse-check --config warehouse.json` once against your own warehouse. In a schema of its own (a dataset",
+        "in BigQuery), which it drops at the end, it tries step by step:\n",
+        *(f"- {step.name}." for step in (*STEPS, *PROBES)),
+    ]
+    for emulated in _emulated():
+        golden = sorted(path.name for path in (WAREHOUSE_TESTS / "golden").glob(emulated.golden))
+        stands_in = ", ".join(f"[{name}](../../target-looker-warehouse/tests/golden/{name})" for name in golden)
+        lines += [
+            f"\n### {emulated.product}\n",
+            f"Tested against {emulated.stand_in}. What stands in for the rest are the statements, which tests hold letter for",
+            f"letter: {stands_in}.\n",
+            "| what can't be shown there | why |",
+            "|---|---|",
+            *(f"| case of the conformance suite: *{name}* | {why} |" for name, why in emulated.cases.items()),
+            *(f"| step of `warehouse-check`: *{name}* | {why} |" for name, why in emulated.steps.items()),
+            *(f"| {what} | {why} |" for what, why in emulated.unseen.items()),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+_KINDS = {
+    Kind.BOOLEAN: "booleans",
+    Kind.INTEGER: "integers",
+    Kind.DATE: "dates",
+    Kind.TIMESTAMP: "timestamps",
+    Kind.TEXT: "texts",
+    Kind.JSON: "objects and arrays",
+}
+
+
+def _decimals(dialect: Dialect) -> str:
+    return ", else ".join(
+        f"`{held.name.upper()}` of {held.precision} digits, {held.scale} of them after the point"
+        + (f" and {held.whole} before it" if held.whole < held.precision else "")
+        for held in dialect.decimals
+    )
+
+
+def _emulated() -> Any:
+    """What the tests know of the emulators that they use."""
+    spec = importlib.util.spec_from_file_location("emulator_gaps", WAREHOUSE_TESTS / "emulator_gaps.py")
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(WAREHOUSE_TESTS)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.EMULATED
+
+
 def _type(definition: dict[str, Any]) -> str:
     kinds = definition.get("type", [])
     names = [kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if kind != "null"]
@@ -181,6 +276,7 @@ def pages() -> dict[Path, str]:
         "entities.md": entities_page(),
         "commands.md": commands_page(),
         "errors.md": errors_page(),
+        "warehouses.md": warehouses_page(),
     }
     return generated | {REFERENCE / name: text for name, text in pages_of_all.items()} | {PROJECT: project()}
 

@@ -21,6 +21,7 @@ if t.TYPE_CHECKING:
 
 PAGE_SIZE = 5_000
 DECIMALS = [th.Property(f"Amount{n}", th.NumberType(multiple_of=0.01)) for n in range(8)]
+MOMENTS = ("CreatedAt", "ChangedAt", "PrintedAt")
 
 
 class Paginator(BaseOffsetPaginator):
@@ -45,7 +46,7 @@ class OrderLinesStream(RESTStream[int]):
         *DECIMALS,
         *(th.Property(f"Text{n}", th.StringType) for n in range(6)),
         *(th.Property(name, th.DateType) for name in ("OrderDate", "DueDate", "PaidDate")),
-        *(th.Property(name, th.DateTimeType) for name in ("CreatedAt", "ChangedAt", "PrintedAt")),
+        *(th.Property(name, th.DateTimeType) for name in MOMENTS),
         *(th.Property(name, th.BooleanType) for name in ("Closed", "Blocked")),
     ).to_dict()
 
@@ -75,6 +76,9 @@ class OrderLinesStream(RESTStream[int]):
         row["LineNo"] = int(row["LineNo"])
         for name in DECIMALS:
             row[name.name] = decimal.Decimal(row[name.name])
+        if self.config["naive_timestamps"]:
+            for moment in MOMENTS:
+                row[moment] = row[moment].removesuffix("Z")
         return row
 
 
@@ -83,7 +87,8 @@ class TemplateTap(Tap):
 
     name = "template-tap"
     config_jsonschema: t.ClassVar[dict[str, t.Any]] = th.PropertiesList(
-        th.Property("api_url", th.StringType, required=True)
+        th.Property("api_url", th.StringType, required=True),
+        th.Property("naive_timestamps", th.BooleanType, default=False),
     ).to_dict()
 
     def discover_streams(self) -> list[OrderLinesStream]:

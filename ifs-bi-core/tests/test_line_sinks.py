@@ -1,6 +1,8 @@
 """Rows that are typed together are delivered, refused and written down as rows that come one by one."""
 
 import io
+import threading
+from contextlib import closing
 from typing import ClassVar
 
 import pyarrow as pa
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 from ifs_bi_core.columnar.columns import Column, ColumnType, Kind, column_type
 from ifs_bi_core.columnar.rows import to_arrow
 from ifs_bi_core.dead_letter.store import DeadLetters
-from ifs_bi_core.errors import ContractBrokenError
+from ifs_bi_core.errors import ContractBrokenError, UnavailableError
+from ifs_bi_core.ledger import history
+from ifs_bi_core.ledger.runs import Ledger
 from ifs_bi_core.ledger.trail import read
 from ifs_bi_core.singer.account import TARGET_SETTINGS
 from ifs_bi_core.singer.line_sinks import LineSink
@@ -56,8 +60,11 @@ class TableSink(LineSink):
         TableTarget.together += table.num_rows
         return True
 
+    def release(self):
+        self.leaving, self.tables = self.tables, []
+
     def deliver(self, first, count, _):
-        rows = pa.concat_tables(self.tables).slice(first, count)
+        rows = pa.concat_tables(self.leaving).slice(first, count)
         TableTarget.delivered.append((rows.num_rows, rows.to_pylist()))
         return 0
 
@@ -65,7 +72,7 @@ class TableSink(LineSink):
         return rows
 
     def forget(self):
-        self.tables = []
+        self.leaving = []
 
     def accept(self, row, message):
         super().accept(row, message)
@@ -174,4 +181,63 @@ def test_a_state_leaves_when_the_batch_before_it_is_delivered(tmp_path, capsys):
     states = [encode({"type": "STATE", "value": {"n": n}}) for n in range(8)]
     mixed = [line for pair in zip(rows, states, strict=True) for line in pair]
     fed(tmp_path, TableSink, [encode(SCHEMA), *mixed], batch_size_rows=3)
-    assert capsys.readouterr().out.split() == ['{"n":1}', '{"n":4}', '{"n":7}']
+    assert capsys.readouterr().out.split() == ['{"n":2}', '{"n":5}', '{"n":7}']  # states came while it was on its way
+
+
+def rows_of(count):
+    return [encode({"type": "RECORD", "stream": "s", "record": {"id": n}}) for n in range(count)]
+
+
+class BarrierSink(TableSink):
+    """Delivers only when rows behind the batch have come."""
+
+    came = threading.Event()
+
+    def accept_lines(self, lines, count, number):
+        if number > 4:
+            self.came.set()
+        super().accept_lines(lines, count, number)
+
+    def deliver(self, first, count, batch):
+        assert self.came.wait(60)
+        return super().deliver(first, count, batch)
+
+
+def test_rows_are_read_while_others_are_delivered(tmp_path):
+    first, rest = rows_of(9)[:3], rows_of(9)[3:]
+    pieces = iter([b"\n".join([encode(SCHEMA), *first, b""]), b"\n".join(rest)])
+
+    class Pipe(io.BytesIO):
+        def read1(self, _=-1):
+            return next(pieces, b"")
+
+    TableTarget.default_sink_class = BarrierSink
+    TableTarget.delivered.clear()
+    TableTarget.invoke(config=_ConfigInput({"state_dir": str(tmp_path), "batch_size_rows": 3}), file_input=Pipe())
+    assert [count for count, _ in TableTarget.delivered] == [3, 3, 3]
+
+
+class FailingSink(TableSink):
+    """The second batch can't be delivered."""
+
+    def deliver(self, first, count, batch):
+        if TableTarget.delivered:
+            raise UnavailableError("the destination is gone")
+        return super().deliver(first, count, batch)
+
+
+def test_a_batch_that_fails_on_its_way_ends_the_run_before_a_state_behind_it_leaves(tmp_path, capsys):
+    rows = rows_of(9)
+    lines = [encode(SCHEMA), *rows[:3], encode(STATE), *rows[3:], encode({"type": "STATE", "value": {"n": 2}})]
+    with pytest.raises(UnavailableError, match="the destination is gone"):
+        fed(tmp_path, FailingSink, lines, batch_size_rows=3)
+    assert capsys.readouterr().out.split() == ['{"n":1}']
+    assert [count for count, _ in TableTarget.delivered] == [3]
+
+
+def test_a_run_that_ends_by_a_bad_line_still_says_what_became_of_the_batch_on_its_way(tmp_path):
+    with pytest.raises(ContractBrokenError, match="Line 6"):
+        fed(tmp_path, TableSink, [encode(SCHEMA), *rows_of(4), b"{"], batch_size_rows=3)
+    with closing(Ledger.open(None, tmp_path)) as ledger:
+        [part] = history.runs(ledger)
+        assert [batch.rows for batch in history.show(ledger, part.run).batches] == [{"acknowledged": 3}]

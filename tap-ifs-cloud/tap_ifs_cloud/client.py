@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 import requests
@@ -21,6 +21,7 @@ from tap_ifs_cloud.odata import follow
 from tap_ifs_cloud.outcomes import failure, is_web_page
 from tap_ifs_cloud.patience import GATEWAY_SECONDS, longest_query, told_by_time, with_repetition, without_patience
 from tap_ifs_cloud.token import Client, token_fetcher
+from tap_ifs_cloud.wire_rows import WireRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,9 +44,19 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _CHECKER = msgspec.json.Decoder(msgspec.Raw)
 
 
+class PageDecoder(Protocol):
+    """Decodes answers of one entity set in a way of its own."""
+
+    def __call__(self, body: bytes) -> dict[str, Any] | None:
+        """The answer; None where it can't be decoded that way."""
+
+
 @dataclass(frozen=True)
 class Page:
-    """One answer of an entity set: its rows, where the server says the next ones are, and how many there are if it says that."""
+    """One answer of an entity set: its rows, where the server says the next ones are, and how many there are if it says that.
+
+    Rows are `dict`, or what a decoder made of them: that answers like one (`tap_ifs_cloud.wire_rows`).
+    """
 
     rows: list[dict[str, Any]]
     link: str | None
@@ -135,27 +146,31 @@ class IfsCloud:
             return response
         return self._success(response, operation)
 
-    def page(self, url: str, operation: str, *, may_shrink: bool = False) -> Page:
+    def page(self, url: str, operation: str, *, may_shrink: bool = False, decoder: PageDecoder | None = None) -> Page:
         """One page of an entity set.
 
         Args:
             url: absolute, already encoded.
             operation: what it is for, in words.
             may_shrink: whether the caller can ask for a smaller page.
+            decoder: gives the rows a type of their own.
 
         Raises:
             TooSlowError: there was no answer in time, and ``may_shrink``.
             IfsBiError: the answer is not 2xx, or is no OData collection.
         """
-        return self._page(self._json(url, operation, _DECODER.decode, may_shrink=may_shrink), url, operation)
+        return self._page(self._json(url, operation, _with(decoder), may_shrink=may_shrink), url, operation)
 
-    def fetch(self, url: str, operation: str, *, may_shrink: bool = False) -> Callable[[], Page]:
+    def fetch(
+        self, url: str, operation: str, *, may_shrink: bool = False, decoder: PageDecoder | None = None
+    ) -> Callable[[], Page]:
         """Ask for a page whose rows are needed later: until then it takes the room of its text, a fraction of that of its rows.
 
         Args:
             url: absolute, already encoded.
             operation: what it is for, in words.
             may_shrink: whether the caller can ask for a smaller page.
+            decoder: gives the rows a type of their own.
 
         Returns:
             What gives the page, once; it raises what `page` does where the answer is no OData collection.
@@ -168,7 +183,7 @@ class IfsCloud:
 
         def page() -> Page:
             try:
-                answer = _DECODER.decode(body)
+                answer = _with(decoder)(body)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise _no_json(operation, error) from None
             return self._page(answer, url, operation)
@@ -177,7 +192,7 @@ class IfsCloud:
 
     def _page(self, answer: Any, url: str, operation: str) -> Page:
         rows = answer.get("value") if isinstance(answer, dict) else None
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        if not isinstance(rows, list) or not all(isinstance(row, dict | WireRow) for row in rows):
             raise ContractBrokenError(
                 f"{operation}: the answer holds no list of rows. Check that the entity's entity_set names a collection."
             )
@@ -246,6 +261,16 @@ class IfsCloud:
 def _count(said: Any) -> int | None:
     """A number of rows, which is a text where decimals are."""
     return int(said) if str(said).isascii() and str(said).isdigit() else None
+
+
+def _with(decoder: PageDecoder | None) -> Callable[[bytes], Any]:
+    """Decodes an answer with a decoder, and as plain JSON where that can't."""
+
+    def decode(body: bytes) -> Any:
+        answer = decoder(body) if decoder else None
+        return _DECODER.decode(body) if answer is None else answer
+
+    return decode
 
 
 def _checked(body: bytes) -> bytes:

@@ -10,16 +10,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_ifs_cloud.reading import Reading
+    from tap_ifs_cloud.record_pages import RecordPage
 
 
-def all_records(reading: Reading) -> Iterator[dict[str, Any]]:
-    """Every row as a record; the state then says how many there were."""
+def all_records(reading: Reading) -> Iterator[dict[str, Any] | RecordPage]:
+    """Every row as a record, or a page of them; the state then says how many there were."""
     before = reading.delivered.get("rows", 0)
     to_record = reading.records()
     reading.destination.begin_version()
     count = 0
     for rows in reading.pages(reading.source.key, reading.scope):
-        yield from map(to_record.record, rows)
+        page = reading.page(rows)
+        if page is not None:
+            yield page
+        else:
+            yield from map(to_record.record, rows)
         count += len(rows)
     if reading.destination.complete_version(reading.believed(count), before):
         reading.state[DELIVERED] = {"rows": count}

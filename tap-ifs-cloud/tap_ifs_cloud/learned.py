@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
+from operator import lt, ne
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from tap_ifs_cloud.wire_rows import column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,6 +94,12 @@ def in_code_point_order(rows: Sequence[Mapping[str, Any]], order: Sequence[Prope
     Oracle does with its default ``NLS_COMP=BINARY`` under a linguistic ``NLS_SORT``. A filter "behind this row" would then leave
     out rows that come behind it in the sorting.
     """
+    if not order:
+        return True
+    first = column(rows, order[0].name)
+    in_turn = lt if order[0].type == "Edm.String" and set(map(type, first)) == {str} else ne
+    if all(map(in_turn, first, first[1:])):  # the usual case: nothing but the first property decides
+        return True
     for one, other in pairwise(rows):
         for prop in order:
             here, there = one.get(prop.name), other.get(prop.name)

@@ -22,6 +22,7 @@ from ifs_bi_core.errors import ContractBrokenError
 
 from tap_ifs_cloud.learned import Learned, Mode, in_code_point_order
 from tap_ifs_cloud.odata import after, all_of
+from tap_ifs_cloud.wire_rows import column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -137,7 +138,7 @@ class Walk:
         if link and not rows:
             self.ask = self._followed(asked, link)
             return []
-        positions = [self._position(row) for row in rows]
+        positions = self._positions(rows)
         if self._is_repetition(asked, positions):
             self._leave_repetition()
             return []
@@ -342,6 +343,12 @@ class Walk:
         if self._mode == "keyset":
             return Ask(self._page_size, all_of(self._base_filter, after(self._last_row, self._order)))
         return Ask(self._page_size, self._base_filter, skip=self._offset - 1, overlaps=True)
+
+    def _positions(self, rows: list[Row]) -> list[tuple[Any, ...]]:
+        columns = [column(rows, prop.name) for prop in self._order]
+        if any(None in values for values in columns):
+            return [self._position(row) for row in rows]  # the first one that lacks a value says so
+        return list(zip(*columns, strict=True))
 
     def _position(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
         position = tuple(row.get(prop.name) for prop in self._order)

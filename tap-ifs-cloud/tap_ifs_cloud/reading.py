@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tap_ifs_cloud.client import IfsCloud
     from tap_ifs_cloud.metadata import Property
+    from tap_ifs_cloud.record_pages import RecordPage, RecordPages
     from tap_ifs_cloud.source import Source
     from tap_ifs_cloud.surroundings import Destination
     from tap_ifs_cloud.versions import Version
@@ -49,6 +50,7 @@ class Reading:
         surroundings: log, ledger, key store and clock.
         deselected: properties that a catalog leaves out.
         share: the company that is read, beside others; None: all rows, or those of all companies of the setting at once.
+        record_pages: makes the records of whole pages, where nobody looks at them one by one.
 
     Attributes:
         name: of the stream, and of the company.
@@ -70,6 +72,7 @@ class Reading:
         surroundings: Surroundings,
         deselected: Collection[str] = (),
         share: Share | None = None,
+        record_pages: RecordPages | None = None,
     ) -> None:
         share = share or Share()
         self.source = source
@@ -87,6 +90,7 @@ class Reading:
         self._cloud = cloud
         self._around = surroundings
         self._part = share.part
+        self._record_pages = record_pages
         self._lines = share.lines
         self._set = SetPages(self._asking, config, cloud, surroundings, Learned.from_state(state.get(LEARNED)))
 
@@ -119,11 +123,16 @@ class Reading:
             select: properties to ask for, if not those of the entity; whole rows come where the set refuses ``$select``.
         """
         whole = (self.delivered.get("rows") or self.state.get(HAD_ROWS)) if base_filter == self.scope else None
-        for answer in self._set.pages(order, base_filter, select=select, expected=whole):
+        decoder = self._record_pages.decode if self._record_pages else None
+        for answer in self._set.pages(order, base_filter, select=select, expected=whole, decoder=decoder):
             self.asked_at, self.received_at = answer.asked_at, answer.received_at
             yield answer.rows
         if self._set.learned != Learned() or LEARNED in self.state:
             self.state[LEARNED] = self._set.learned.as_state()
+
+    def page(self, rows: list[Row]) -> RecordPage | None:
+        """The records of a page that was read; None where they have to be made one by one."""
+        return self._record_pages.page(rows) if self._record_pages else None
 
     def first(self, base_filter: str, order: Sequence[Property], *, descending: bool = False) -> Row | None:
         """The first row of a question, whole; None where there is none."""

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
     from tap_ifs_cloud.delivered import Line, Picked
     from tap_ifs_cloud.reading import Reading
+    from tap_ifs_cloud.record_pages import RecordPage
     from tap_ifs_cloud.versions import Version
 
 _WHOLE_FROM = 5  # where more than a fifth of the rows changed, all are read
 
 
-def versioned_records(reading: Reading) -> Iterator[dict[str, Any]]:
-    """The rows that differ from what was delivered as records, and those that are gone.
+def versioned_records(reading: Reading) -> Iterator[dict[str, Any] | RecordPage]:
+    """The rows that differ from what was delivered as records or pages of them, and those that are gone.
 
     Raises:
         KeyStoreError: what was delivered can't be looked up or noted.
@@ -58,7 +59,7 @@ class _Comparison:
         self._began = reading.clock()
         self._untold = True
 
-    def everything(self) -> Iterator[dict[str, Any]]:
+    def everything(self) -> Iterator[dict[str, Any] | RecordPage]:
         """The first run: every row, in a version of the entire set."""
         reading = self._reading
         compares, may_lack = True, reading.source.entity.replication != "row_version"
@@ -72,18 +73,41 @@ class _Comparison:
                     return
                 if not compares:
                     reading.log.info("The rows of %s carry no ETag; it is read in full", reading.name)
-            records = list(map(self._to_record.record, rows))
-            if compares:
-                keys = list(map(self._reading.keys.of_delivered, rows, records))
-                superseding = self._superseding(keys, records)
-                self._note(list(zip(map(self._version, rows, records), keys, records, strict=True)))
-                records = superseding
-            yield from records
+            page = reading.page(rows)
+            if page is not None and (not compares or page.versions):
+                if compares and page.versions:
+                    self._note_page(page, page.versions.seconds)
+                yield page
+            else:
+                yield from self._noted(rows) if compares else map(self._to_record.record, rows)
             count += len(rows)
         if reading.destination.complete_version(reading.believed(count), self._before.get("rows", 0)):
             self._line.stands_alone()
             said = self._said() if compares else {}
             reading.state[DELIVERED] = {"rows": count, **said}
+
+    def _noted(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The records of a page of the first run, which are noted."""
+        records = list(map(self._to_record.record, rows))
+        keys = list(map(self._reading.keys.of_delivered, rows, records))
+        superseding = self._superseding(keys, records)
+        self._note(list(zip(map(self._version, rows, records), keys, records, strict=True)))
+        return superseding
+
+    def _note_page(self, page: RecordPage, versions: Sequence[int]) -> None:
+        """The same of records that nobody looks at, as far as their seconds are over."""
+        border = self._border(versions)
+        now, keys = self._reading.received_at, self._reading.keys.of_page(page)
+        if max(versions) < border:
+            self._line.note(zip(keys, versions, strict=True))
+            return
+        self._line.note(
+            (
+                key,
+                Provisional.of(version, self._to_record.record(row), now).text if version >= border else version,
+            )
+            for key, version, row in zip(keys, versions, page.rows, strict=True)
+        )
 
     def differences(self) -> Iterator[dict[str, Any]]:
         """A later run: what differs from what was delivered."""
@@ -192,8 +216,7 @@ class _Comparison:
 
     def _note(self, read: Sequence[tuple[Version, bytes, Mapping[str, Any]]]) -> None:
         """Remember records that are about to be written out, which were read just now."""
-        self._seconds.read(version for version, _, _ in read)
-        now, border = self._reading.received_at, self._seconds.border(self._reading.asked_at)
+        now, border = self._reading.received_at, self._border([version for version, _, _ in read])
         self._line.note(
             (
                 key,
@@ -203,6 +226,11 @@ class _Comparison:
             )
             for version, key, record in read
         )
+
+    def _border(self, versions: Sequence[Version]) -> int:
+        """The first version whose second may not be over, after some that were read just now."""
+        self._seconds.read(versions)
+        return self._seconds.border(self._reading.asked_at)
 
     def _version(self, row: Mapping[str, Any], record: Mapping[str, Any]) -> Version:
         etag = row.get(ETAG_MEMBER)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tap_ifs_cloud.asking import Asking
-    from tap_ifs_cloud.client import IfsCloud
+    from tap_ifs_cloud.client import IfsCloud, PageDecoder
     from tap_ifs_cloud.learned import Learned
     from tap_ifs_cloud.metadata import Property
     from tap_ifs_cloud.state_filter import StateFilter
@@ -126,7 +126,13 @@ class SetPages:
         return rows[0] if rows else None
 
     def pages(
-        self, order: Sequence[Property], base_filter: str, *, select: Sequence[str] | None, expected: int | None
+        self,
+        order: Sequence[Property],
+        base_filter: str,
+        *,
+        select: Sequence[str] | None,
+        expected: int | None,
+        decoder: PageDecoder | None = None,
     ) -> Iterator[Answer]:
         """The answers to a question, page by page, each with the rows that are new and that pass what is filtered here.
 
@@ -135,8 +141,10 @@ class SetPages:
             base_filter: which rows.
             select: properties to ask for, if not those of the entity; whole rows come where the set refuses ``$select``.
             expected: how many rows there should be, where that is known.
+            decoder: gives the rows a type of their own; not asked where rows are filtered here, by whatever they hold.
         """
         wanted = self._select if select is None else tuple(select)
+        decoder = None if self._split.names else decoder
         if wanted:
             wanted = tuple(dict.fromkeys((*wanted, *self._split.names)))
         paging, page_size = self._config["paging"], self._config["page_size"]
@@ -147,8 +155,8 @@ class SetPages:
             url = self._asking.url(ask, order, self._chosen(wanted), expand=select is None)
             operation = f"{self._name} page {self._page + 1 + further}"
             return Question(
-                partial(self._asked, url, operation, may_shrink=may_shrink),
-                partial(self._fetched, url, operation, may_shrink=may_shrink),
+                partial(self._asked, url, operation, decoder, may_shrink=may_shrink),
+                partial(self._fetched, url, operation, decoder, may_shrink=may_shrink),
             )
 
         ahead = PagesAhead(walk, self._around.turns, question, tell=self._tell, expected=expected)
@@ -191,14 +199,16 @@ class SetPages:
     def _tell(self, sentence: str) -> None:
         self._log.info("%s: %s", self._name, sentence)
 
-    def _asked(self, url: str, operation: str, *, may_shrink: bool) -> Answer:
+    def _asked(self, url: str, operation: str, decoder: PageDecoder | None, *, may_shrink: bool) -> Answer:
         asked_at = self._around.clock()
-        page = self._cloud.page(url, operation, may_shrink=may_shrink)
+        page = self._cloud.page(url, operation, may_shrink=may_shrink, decoder=decoder)
         return Answer(page.rows, page.link, url, asked_at, self._around.clock())
 
-    def _fetched(self, url: str, operation: str, *, may_shrink: bool) -> Callable[[], Answer]:
+    def _fetched(
+        self, url: str, operation: str, decoder: PageDecoder | None, *, may_shrink: bool
+    ) -> Callable[[], Answer]:
         asked_at = self._around.clock()
-        read = self._cloud.fetch(url, operation, may_shrink=may_shrink)
+        read = self._cloud.fetch(url, operation, may_shrink=may_shrink, decoder=decoder)
         received_at = self._around.clock()
 
         def answer() -> Answer:

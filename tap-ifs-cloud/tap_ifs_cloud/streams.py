@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.errors import ContractBrokenError, IfsBiError
 from ifs_bi_core.singer.progress import Progress
-from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
 from tap_ifs_cloud.full import all_records
 from tap_ifs_cloud.key_store import KeyStoreError
+from tap_ifs_cloud.page_stream import PageStream
 from tap_ifs_cloud.parts import Part, Share, parts_of
 from tap_ifs_cloud.reading import DELIVERED, HAD_ROWS, Reading
+from tap_ifs_cloud.record_pages import RecordPage, RecordPages
 from tap_ifs_cloud.row_version import goes_on as versions_go_on
 from tap_ifs_cloud.row_version import versioned_records
 from tap_ifs_cloud.schema import DELETED_AT, catalog_schema
 from tap_ifs_cloud.span import Span
 from tap_ifs_cloud.stages import StagedReading
 from tap_ifs_cloud.surroundings import Surroundings
+from tap_ifs_cloud.time_zone import source_zone
 from tap_ifs_cloud.timestamp import changed_records
 from tap_ifs_cloud.timestamp import goes_on as changes_go_on
 from tap_ifs_cloud.turns import Turns
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from tap_ifs_cloud.surroundings import Destination
 
 
-class EntityStream(Stream):
+class EntityStream(PageStream):
     """Reads one entity set, in the way that its source says.
 
     Args:
@@ -102,7 +104,26 @@ class EntityStream(Stream):
         return mask
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
-        """The records of this run.
+        """The records of this run, one by one."""
+        for record in self._pieces(context, None):
+            if isinstance(record, RecordPage):
+                raise TypeError("a page was read where records are looked at one by one")
+            yield record
+
+    def get_pages(self, context: Mapping[str, Any] | None) -> Iterator[dict[str, Any] | RecordPage]:
+        """The same in whole pages, as far as they are of the ordinary form."""
+        left_out = [name for name in self.wire_schema["properties"] if not self.mask[("properties", name)]]
+        return self._pieces(context, RecordPages(self.source, left_out, source_zone(self.config)))
+
+    @property
+    def has_pages(self) -> bool:
+        """Whether rows are all that records are made of: not where stages are joined or references expanded."""
+        return not self.source.stages and not self.source.expanded
+
+    def _pieces(
+        self, context: Mapping[str, Any] | None, record_pages: RecordPages | None
+    ) -> Iterator[dict[str, Any] | RecordPage]:
+        """What this run reads.
 
         A stream whose source is not what the catalogue says stops here and leaves the others to go on; the tap ends with
         exit code 1.
@@ -110,11 +131,11 @@ class EntityStream(Stream):
         (company,) = (context or {"": None}).values()
         part = self.parts[company] if company is not None else None
         try:
-            reading = self._part_reading(part) if part else self._whole_reading()
+            reading = self._part_reading(part, record_pages) if part else self._whole_reading(record_pages)
             rows = 0
-            for record in self._records(reading):
-                rows += DELETED_AT not in record
-                yield record
+            for piece in self._records(reading):
+                rows += len(piece) if isinstance(piece, RecordPage) else DELETED_AT not in piece
+                yield piece
         except (ContractBrokenError, KeyStoreError) as error:
             self.failed_with(error)
         else:
@@ -127,15 +148,16 @@ class EntityStream(Stream):
         self.failure = self.failure or error
         self.logger.error("%s", error)  # the sentence is for a person; it needs no traceback
 
-    def _whole_reading(self) -> Reading:
+    def _whole_reading(self, record_pages: RecordPages | None) -> Reading:
         state = self.get_context_state(None)
         if state.pop("partitions", None) is not None:  # from now on one bookmark is good for all companies
             state.pop("version", None)
-        return self._reading(None, state, self)
+        return self._reading(None, state, self, record_pages=record_pages)
 
-    def _part_reading(self, part: Part) -> Reading:
+    def _part_reading(self, part: Part, record_pages: RecordPages | None) -> Reading:
         span = self._span or self._begun()
-        return self._reading(part, span.state(part), span.destination(part), joins=span.goes_on)
+        destination = span.destination(part)
+        return self._reading(part, span.state(part), destination, joins=span.goes_on, record_pages=record_pages)
 
     def _begun(self) -> Span:
         """The companies of this run, of which it is decided how they begin."""
@@ -147,7 +169,13 @@ class EntityStream(Stream):
         return span
 
     def _reading(
-        self, part: Part | None, state: dict[str, Any], destination: Destination, *, joins: bool = False
+        self,
+        part: Part | None,
+        state: dict[str, Any],
+        destination: Destination,
+        *,
+        joins: bool = False,
+        record_pages: RecordPages | None = None,
     ) -> Reading:
         label, rows = part.label if part else self.name, (state.get(DELIVERED) or {}).get("rows") or state.get(HAD_ROWS)
         return (StagedReading if self.source.stages else Reading)(
@@ -166,6 +194,7 @@ class EntityStream(Stream):
             ),
             deselected=[name for name in self.source.properties if not self.mask[("properties", name)]],
             share=Share(part, joins, self._lines),
+            record_pages=record_pages,
         )
 
     @property
@@ -175,7 +204,7 @@ class EntityStream(Stream):
             return "timestamp"
         return "row_version" if self.source.replication == "row_version" else "full"
 
-    def _records(self, reading: Reading) -> Iterator[dict[str, Any]]:
+    def _records(self, reading: Reading) -> Iterator[dict[str, Any] | RecordPage]:
         if self._way == "timestamp" and self.source.modified:
             return changed_records(reading, self.source.modified)
         return versioned_records(reading) if self._way == "row_version" else all_records(reading)

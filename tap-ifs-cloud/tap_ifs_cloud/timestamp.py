@@ -13,17 +13,18 @@ from tap_ifs_cloud.reading import DELIVERED
 from tap_ifs_cloud.window import DeliveredWindow, digest, start_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tap_ifs_cloud.delivered import Line
     from tap_ifs_cloud.metadata import Property
     from tap_ifs_cloud.reading import Reading
+    from tap_ifs_cloud.record_pages import RecordPage
 
 _SLICE = 500  # keys
 
 
-def changed_records(reading: Reading, modified: Property) -> Iterator[dict[str, Any]]:
-    """The rows from the bookmark on as records, then those that are gone, if it is time to look for them.
+def changed_records(reading: Reading, modified: Property) -> Iterator[dict[str, Any] | RecordPage]:
+    """The rows from the bookmark on as records or pages of them, then those that are gone, if it is time to look for them.
 
     Raises:
         KeyStoreError: what was delivered can't be looked up or noted.
@@ -82,8 +83,9 @@ class _Changes:
         began = self._wall(fixed(self._began))
         self._window = DeliveredWindow(self._before.get("digests", ()), began, self._lookback, self._zone)
 
-    def records(self) -> Iterator[dict[str, Any]]:
-        bookmark: str | None = self._reading.state.get("replication_key_value")
+    def records(self) -> Iterator[dict[str, Any] | RecordPage]:
+        reading = self._reading
+        bookmark: str | None = reading.state.get("replication_key_value")
         start = self._start(bookmark)
         if self._log:
             self._log_ends = self._end_of_log(self._log)  # first: what is deleted from here on is of the next run
@@ -92,8 +94,13 @@ class _Changes:
         if version or (start is None and not self._reading.joins):
             self._said["version"] = self._reading.destination.begin_version(version)
         for order, question in self._questions(start):
-            for rows in self._reading.pages(order, question):
-                yield from self._new_records(rows)
+            for rows in reading.pages(order, question):
+                page = reading.page(rows)
+                moments = self._moments_of(page) if page is not None else []
+                if page is not None and self._are_new(moments, bookmark):
+                    yield from self._new_page(page, moments)
+                else:
+                    yield from self._new_records(rows)
                 self._remember(max(bookmark or "", self._window.newest or ""))
         if "version" in self._said and self._completes_version(resumed=bookmark is not None):
             del self._said["version"]
@@ -107,6 +114,25 @@ class _Changes:
         if complete and self._line:
             self._line.stands_alone()
         return complete
+
+    def _moments_of(self, page: RecordPage) -> Sequence[str | None]:
+        name = self._modified.name
+        if self._zone is None or self._modified.type != "Edm.DateTimeOffset":
+            return page.values(name)
+        return [None if row.get(name) is None else fixed_width(row[name]) for row in page.rows]
+
+    def _are_new(self, moments: Sequence[str | None], bookmark: str | None) -> bool:
+        """Whether the destination can't have any of these rows as it is: they were changed after all that it has."""
+        if not self._window.knows_any:
+            return True
+        dated = [moment for moment in moments if moment is not None]
+        return bool(bookmark and not self._zone and len(dated) == len(moments) and min(dated) > bookmark)
+
+    def _new_page(self, page: RecordPage, moments: Sequence[str | None]) -> Iterator[RecordPage]:
+        if self._line:
+            self._line.note((key, None) for key in self._reading.keys.of_page(page))
+        yield page
+        self._window.add_page(moments, lambda place: digest(self._to_record.record(page.rows[place])))
 
     def _new_records(self, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         marked = [

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tap_ifs_cloud.metadata import Property
+    from tap_ifs_cloud.record_pages import RecordPage
     from tap_ifs_cloud.time_zone import SourceZone
 
 Version = int | str
@@ -79,6 +80,16 @@ class Keys:
     def of_delivered(self, row: Mapping[str, Any], record: Mapping[str, Any]) -> bytes:
         """The key of a row of which the record is known already."""
         return self.of_row(row) if self._moments else self.of_record(record)
+
+    def of_page(self, page: RecordPage) -> list[bytes]:
+        """The keys of the rows of a page."""
+        if self._moments:
+            return list(map(self.of_row, page.rows))
+        columns = []
+        for name in self._names:
+            values = page.values(name)
+            columns.append(list(map(_plain, values)) if Decimal in set(map(type, values)) else values)
+        return [_ENCODE(values)[1:-1] for values in zip(*columns, strict=True)]
 
     def of_record(self, record: Mapping[str, Any]) -> bytes:
         """The key of a record whose times are the server's."""

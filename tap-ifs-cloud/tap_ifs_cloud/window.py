@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import msgspec
 from tap_ifs_cloud.odata import fixed, parse_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tap_ifs_cloud.time_zone import SourceZone
 
@@ -70,12 +71,17 @@ class DeliveredWindow:
         self._zone = zone
         self._began = began
         self._lookback = lookback_seconds
-        self._recent: deque[tuple[str, str]] = deque(maxlen=MOST)
-        self._undated: deque[str] = deque(maxlen=MOST)
+        self._recent: deque[tuple[str, _Fingerprint]] = deque(maxlen=MOST)
+        self._undated: deque[_Fingerprint] = deque(maxlen=MOST)
         self.newest: str | None = None
         """The latest ``modified`` that was added."""
         self.count = 0
         """How many records were added."""
+
+    @property
+    def knows_any(self) -> bool:
+        """Whether the run began with any record delivered that it may meet again."""
+        return bool(self._known)
 
     def knows(self, fingerprint: str) -> bool:
         """Whether the run began with this record delivered."""
@@ -93,9 +99,24 @@ class DeliveredWindow:
             self._undated.append(fingerprint)
             return
         self.newest = max(self.newest or modified, modified)
-        # A day is over at its end: the next run reads the whole day again.
-        moment = f"{modified}T23:59:59.999999Z" if len(modified) == _DATE_LENGTH else modified
-        self._recent.append((moment, fingerprint))
+        self._recent.append((_end_of(modified), fingerprint))
+
+    def add_page(self, modified: Sequence[str | None], fingerprint: Callable[[int], str]) -> None:
+        """Note the records of a page, of which few fingerprints will be asked for.
+
+        Args:
+            modified: of each record, as for `add`.
+            fingerprint: gives the `digest` of a record by its place in the page.
+        """
+        self.count += len(modified)
+        dated = [(moment, place) for place, moment in enumerate(modified) if moment is not None]
+        if len(dated) < len(modified):
+            places = (place for place, moment in enumerate(modified) if moment is None)
+            self._undated.extend((fingerprint, place) for place in places)
+        if dated:
+            newest, _ = max(dated)
+            self.newest = max(self.newest or newest, newest)
+            self._recent.extend((_end_of(moment), (fingerprint, place)) for moment, place in dated)
 
     def digests(self) -> list[str]:
         """What the next run has to know."""
@@ -103,4 +124,22 @@ class DeliveredWindow:
             start = start_of(min(self.newest, self._began), self._lookback, self._zone)
             while self._recent and self._recent[0][0] < start:
                 self._recent.popleft()
-        return [*self._undated, *(fingerprint for _, fingerprint in self._recent)]
+        self._undated = deque(map(_told, self._undated), MOST)
+        self._recent = deque([(moment, _told(fingerprint)) for moment, fingerprint in self._recent], MOST)
+        return list(map(_told, [*self._undated, *(fingerprint for _, fingerprint in self._recent)]))
+
+
+_Fingerprint = str | tuple[Callable[[int], str], int]
+"""A digest, or what gives it and the place to ask for."""
+
+
+def _told(fingerprint: _Fingerprint) -> str:
+    if isinstance(fingerprint, str):
+        return fingerprint
+    give, place = fingerprint
+    return give(place)
+
+
+def _end_of(modified: str) -> str:
+    """A day is over at its end: the next run reads the whole day again."""
+    return f"{modified}T23:59:59.999999Z" if len(modified) == _DATE_LENGTH else modified

@@ -14,13 +14,12 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from tap_ifs_cloud.rows import Kind, kind_of
+from tap_ifs_cloud.versions import ETAG_MEMBER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from tap_ifs_cloud.metadata import Property
-
-ETAG_MEMBER = "@odata.etag"
 
 _VALUE = msgspec.json.Decoder(float_hook=Decimal).decode
 _TYPES: dict[Kind, Any] = {

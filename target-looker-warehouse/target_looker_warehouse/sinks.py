@@ -12,6 +12,7 @@ from ifs_bi_core.singer.sinks import DELETED_AT, TABLE_VERSION
 
 from target_looker_warehouse.held import held, stored
 from target_looker_warehouse.loads import Load
+from target_looker_warehouse.names import suffixed
 from target_looker_warehouse.rounds import rounds
 from target_looker_warehouse.tables import Table, changes, incoming_name, plan, table_name
 
@@ -76,12 +77,12 @@ class WarehouseSink(LineSink):
         self._method: str = target.config["load_method"]
         self._hard_delete: bool = target.config["hard_delete"]
         self._chunks: list[pa.Table] = []
-        self._batch: pa.Table | None = None
         self._line_bytes = 0
         self._started: dict[str, datetime] = {}  # when the first rows of a batch were given to the warehouse
         self._unloaded: set[str] = set()  # properties outside the SCHEMA that were spoken of
         self._properties: dict[str, Any] = dict(self.schema["properties"])
         self._table: Table
+        self._leaving: tuple[pa.Table, Table]
         self._sources: set[str] = set()
 
     def shape(self) -> None:
@@ -93,6 +94,8 @@ class WarehouseSink(LineSink):
         if run.table is None:
             in_use = self._warehouse_target.tables_in_use()
             run.table = table_name(self.stream_name, standing.keys() | in_use, warehouse.dialect)
+            if run.table in in_use:  # another stream's name is the same one in the case of names that are made
+                run.table = suffixed(self.stream_name, warehouse.dialect)
         if self._method == "overwrite":
             self._table = self._shape_aside(standing.get(run.table))
         else:
@@ -170,22 +173,20 @@ class WarehouseSink(LineSink):
 
     def deliver(self, first: int, count: int, batch: str) -> int:
         """Load rows, in one transaction."""
-        self._warehouse_target.changes(self.stream_name)
-        if self._batch is None:  # an earlier chunk may lack a column that came later: its rows are null there
-            self._batch = pa.concat_tables(self._chunks, promote_options="default")
-        rows = self._batch.slice(first, count)
+        leaving, table = self._leaving
+        rows = leaving.slice(first, count)
         load = self._load(first, count, batch)
         if self._method == "overwrite":
-            outdated = self._put(rows, None)  # nobody sees these rows, or hears of them, before `refill`
+            outdated = self._put(table, rows, None)  # nobody sees these rows, or hears of them, before `refill`
             self._run.loads[batch] = load
             return outdated
-        return self._put(rows, load)
+        return self._put(table, rows, load)
 
-    def _put(self, rows: pa.Table, load: Load | None) -> int:
+    def _put(self, table: Table, rows: pa.Table, load: Load | None) -> int:
         warehouse = self._warehouse_target.warehouse
-        if self._method == "append-only" or not self._table.key:
-            return warehouse.append(self._table, rows, load)
-        return warehouse.merge(self._table, rounds(rows, self._table), load, hard_delete=self._hard_delete)
+        if self._method == "append-only" or not table.key:
+            return warehouse.append(table, rows, load)
+        return warehouse.merge(table, rounds(rows, table), load, hard_delete=self._hard_delete)
 
     def _load(self, first: int, count: int, batch: str) -> Load:
         """What the warehouse is told of a part of a batch, and of what came before it."""
@@ -194,7 +195,7 @@ class WarehouseSink(LineSink):
             batch=batch,
             run=self._warehouse_target.account.run.id,
             rows=first + count,
-            size=self._batch.slice(0, first + count).nbytes if self._batch else 0,
+            size=self._leaving[0].slice(0, first + count).nbytes,
             started_at=self._started.setdefault(batch, self._warehouse_target.clock()),
             again=first > 0,
         )
@@ -203,9 +204,17 @@ class WarehouseSink(LineSink):
         """What the warehouse was told in the transaction that brought the rows."""
         return min(self._warehouse_target.warehouse.rows_of(self.stream_name, batch), rows)
 
+    def release(self) -> None:
+        """What was kept leaves now, for the table as it is now."""
+        if self._chunks:
+            self._warehouse_target.changes(self.stream_name)
+            # An earlier chunk may lack a column that came later: its rows are null there.
+            self._leaving = pa.concat_tables(self._chunks, promote_options="default"), self._table
+        self._chunks, self.held_bytes, self.waiting_since = [], 0, None
+
     def forget(self) -> None:
-        """Let go of the Arrow data."""
-        self._chunks, self._batch, self.held_bytes, self.waiting_since = [], None, 0, None
+        """Let go of the rows that left."""
+        self._leaving = pa.table({}), self._table
         self._started.clear()
 
     def _meet(self, unknown: set[str], rows: list[dict[str, Any]]) -> None:

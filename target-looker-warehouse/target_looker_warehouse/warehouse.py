@@ -16,6 +16,7 @@ from target_looker_warehouse.merging import Application
 from target_looker_warehouse.names import suffixed
 from target_looker_warehouse.row_counts import count_query
 from target_looker_warehouse.views import upkeep
+from target_looker_warehouse.warehouses.turns import TakingTurns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -65,6 +66,7 @@ class Warehouse:
         identifier_case: IdentifierCase | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        connection = TakingTurns(connection)
         own_case = connection.dialect.identifier_case
         self.dialect = replace(connection.dialect, identifier_case=identifier_case or own_case)
         self._connection = connection

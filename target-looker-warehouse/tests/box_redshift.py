@@ -19,15 +19,6 @@ BUCKET = "staging-of-tests"
 SECRET = "the-key-of-the-bucket-0123456789abcdef01"
 
 
-GAPS = {
-    "keys are compared letter for letter": (
-        "Redshift takes texts that differ in blanks at their ends for one, and PostgreSQL behind the relay doesn't "
-        "(docs.aws.amazon.com/redshift/latest/dg/r_Examples_with_character_types)"
-    ),
-}
-"""Cases of the conformance suite that can't be shown here, with the reason."""
-
-
 class RedshiftServers:
     """The relay and the bucket, for all tests of a session."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Thread, Timer
 from typing import TYPE_CHECKING, Any
 
+import emulator_gaps
 import pytest
 from boxes import Box, canonical
 from snowflake import connector
@@ -22,12 +23,8 @@ if TYPE_CHECKING:
 
 PYTHON = Path(__file__).parents[2] / ".envs" / "fakesnow" / "bin" / "python"
 _START_SECONDS = 60
-_CASE = "DuckDB, which fakesnow runs on, takes names that differ in case alone for one name"
 
-GAPS = {
-    "properties that differ in case alone, and ones that SQL knows": _CASE,
-    "streams that differ in case alone, in any order": _CASE,
-}
+GAPS = emulator_gaps.SNOWFLAKE.cases
 """Cases of the conformance suite that fakesnow can't run, with the reason; golden SQL stands in for them."""
 
 OTHERWISE = {

@@ -147,7 +147,7 @@ def test_a_reader_never_sees_fewer_rows_than_the_smaller_of_the_old_and_the_new_
             looked.set()
 
     fill(4)
-    reader = threading.Thread(target=read, args=(warehouse._connection._connection.cursor(),))
+    reader = threading.Thread(target=read, args=(warehouse._connection._connection._connection.cursor(),))
     reader.start()
     looked.wait()
     for size in sizes * 8:

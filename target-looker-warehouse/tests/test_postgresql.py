@@ -205,10 +205,12 @@ def test_a_schema_that_another_run_makes_at_the_same_moment_is_used(box):
 def test_a_server_that_restarts_ends_the_run_and_the_next_one_brings_what_is_missing(box, postgres):
     running = box.target(batch_size_rows=2)
     running.process_lines([line.encode() for line in (ONE, *rows(1, 2, 3))])
+    running.flight.land()
     postgres.stop("immediate")
     postgres.start()
     with pytest.raises(IfsBiError, match=r"table 's' could not take a batch: .*Nothing of it was done") as lost:
         running.process_lines([line.encode() for line in rows(4)])
+        running.flight.land()
     assert not isinstance(lost.value, OutcomeUnknownError)
     running.close()
     assert ids(box) == [1, 2]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from box_redshift import GAPS
 from test_conformance import CASES, _sorted
 
 BESIDE = {
@@ -25,7 +24,7 @@ def feed(box, name, **config):
         box.feed(*lines, **config, **CASES[name].config)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name not in GAPS])
+@pytest.mark.parametrize("name", CASES)
 def test_these_lines_leave_these_rows_and_nothing_in_s3(redshift_box, name):
     feed(redshift_box, name)
     found, wanted = left(redshift_box, name)
@@ -34,18 +33,8 @@ def test_these_lines_leave_these_rows_and_nothing_in_s3(redshift_box, name):
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("name", [name for name in CASES if name not in GAPS])
+@pytest.mark.parametrize("name", CASES)
 def test_these_lines_in_batches_of_one_leave_these_rows(redshift_box, name):
     feed(redshift_box, name, batch_size_rows=1)
     found, wanted = left(redshift_box, name)
     assert found == wanted
-
-
-@pytest.mark.parametrize("name", GAPS)
-def test_each_gap_is_a_case(name):
-    assert name in CASES
-
-
-def test_a_gap_is_where_the_emulator_is_not_faithful(redshift_box):
-    """Redshift takes texts that differ in blanks at their ends for one; PostgreSQL doesn't."""
-    assert redshift_box.query("SELECT CAST('a' AS VARCHAR(9)) = CAST('a ' AS VARCHAR(9))") == [(False,)]

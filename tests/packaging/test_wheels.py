@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -19,17 +21,14 @@ HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def interpreter(version: str) -> str | None:
-    """The Python of this version, where this machine has one; nothing is downloaded."""
-    if version == HERE:
-        return sys.executable
-    found = subprocess.run(
-        [str(Path(sys.executable).parent / "uv"), "python", "find", "--no-python-downloads", version],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd="/",
-    )
-    return found.stdout.strip() if found.returncode == 0 else None
+    """The Python of this version, where this machine has one: on the PATH or beside pyenv's; nothing is downloaded."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    places = [str(path) for path in sorted(pyenv.glob(f"versions/{version}.*/bin/python"))]
+    for python in filter(None, [*places, shutil.which(f"python{version}")]):
+        said = subprocess.run([python, "--version"], capture_output=True, text=True, check=False)
+        if said.stdout.startswith(f"Python {version}."):  # a shim of pyenv may stand for none
+            return python
+    return None
 
 
 ELSEWHERE = {version: python for version in PYTHONS if version != HERE and (python := interpreter(version))}
@@ -59,7 +58,9 @@ def install_and_start(uv, dist: Path, package: str, kind: str, python: str, fold
         assert command in ran.stdout
         if words == ["--about"]:
             assert PROJECTS[package]["version"] in ran.stdout
-    help_ = subprocess.run([folder / "bin" / "ifs-bi", "--help"], capture_output=True, text=True, timeout=120, check=True)
+    help_ = subprocess.run(
+        [folder / "bin" / "ifs-bi", "--help"], capture_output=True, text=True, timeout=120, check=True
+    )
     verbs = PROJECTS["ifs-bi-core"]["entry-points"]["ifs_bi.commands"].keys()
     verbs |= PROJECTS[package]["entry-points"]["ifs_bi.commands"].keys()
     shown = help_.stdout.partition("Commands:")[2]
@@ -119,4 +120,4 @@ def test_a_wheel_holds_its_package_and_its_licence_and_nothing_else(dist, packag
     assert "\nRequires-Python: >=3.11\n" in metadata
     assert "\nLicense-Expression: Apache-2.0\n" in metadata
     assert PROJECTS[package]["version"] == PROJECTS["ifs-bi-core"]["version"], "one version for all"
-    assert "ifs-bi-core" == package or "\nRequires-Dist: ifs-bi-core" in metadata
+    assert package == "ifs-bi-core" or "\nRequires-Dist: ifs-bi-core" in metadata

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,6 +21,16 @@ OURS = {"_ifs_loads", "_ifs_views"}
 def exact(text: str) -> Any:
     """JSON with every digit."""
     return json.loads(text, parse_float=Decimal)
+
+
+def quoted(name: str) -> str:
+    """An identifier as SQL text."""
+    return f'"{name.replace(chr(34), chr(34) * 2)}"'
+
+
+def ordered(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows in an order that says nothing of where they came from."""
+    return sorted(rows, key=lambda row: repr(sorted(row.items())))
 
 
 @dataclass
@@ -53,7 +63,8 @@ class Warehouse:
         """What the warehouse answers; moments are in UTC."""
         if self.url.startswith("duckdb:"):
             file = self.url.removeprefix("duckdb:///")
-            with duckdb.connect(file, read_only=True, config={"TimeZone": "UTC"}) as connection:
+            with duckdb.connect(file, read_only=True) as connection:
+                connection.execute("SET TimeZone = 'UTC'")
                 return connection.execute(statement).fetchall()
         with closing(psycopg.connect(self.url, options="-c TimeZone=UTC")) as connection:
             return connection.execute(statement.encode()).fetchall()
@@ -72,13 +83,13 @@ class Warehouse:
         columns = self.query(
             f"SELECT column_name, data_type FROM information_schema.columns WHERE table_name = '{table}' ORDER BY 1"
         )
-        texts = ", ".join(f'CAST("{name}" AS VARCHAR)' for name, _ in columns)
-        rows = [
+        texts = ", ".join(f"CAST({quoted(name)} AS VARCHAR)" for name, _ in columns)
+        rows = (
             {
                 name: exact(text) if kind in JSON_TYPES else text
                 for (name, kind), text in zip(columns, row, strict=True)
                 if text is not None
             }
-            for row in self.query(f'SELECT {texts} FROM "{table}"')
-        ]
-        return sorted(rows, key=repr)
+            for row in self.query(f"SELECT {texts} FROM {quoted(table)}")
+        )
+        return ordered(rows)

@@ -1,7 +1,12 @@
-"""Our tap into a target that nobody here wrote, and a tap that nobody here wrote into our targets."""
+"""Our tap into a target that nobody here wrote, and taps and a mapper that nobody here wrote into our targets."""
 
 import json
+from contextlib import closing
+from decimal import Decimal
 
+import psycopg
+import pytest
+from pipeline.destinations import Warehouse, ordered
 from pipeline.source import source_rows
 from tap_ifs_cloud.entities import BUILT_IN
 
@@ -53,3 +58,191 @@ def test_tap_jsonl_feeds_our_power_bi(pipeline, peer, run, dataset_rows):
         (2, None),
         (3, "ÅKERLUND & SÖNER"),
     ]
+
+
+@pytest.fixture(params=["duckdb", "postgresql"])
+def warehouse(request, tmp_path, run):
+    """A warehouse of each kind that there is a real one of."""
+    if request.param == "duckdb":
+        return Warehouse.in_duckdb(tmp_path / "warehouse", run)
+    return Warehouse.in_postgresql(tmp_path / "warehouse", run, request.getfixturevalue("postgres_url"))
+
+
+KINDS = """
+CREATE TYPE mood AS ENUM ('calm', 'glücklich');
+CREATE TABLE kinds (
+    big bigint PRIMARY KEY, small smallint, money numeric(18, 2), tiny numeric(38, 10), open numeric, double double precision,
+    truth boolean, words text, short varchar(5), fixed char(3), day date, at timestamp, instant timestamptz, hour time,
+    id uuid, doc json, docb jsonb, numbers integer[], texts text[], mood mood, raw bytea
+);
+INSERT INTO kinds VALUES
+    (9223372036854775807, -32768, 1234567890123456.78, 0.0000000001, 12345.678901234567, 0.1,
+     true, 'Å''s "x" \\ ' || chr(9) || chr(10) || '€😀', 'abcde', 'x', '1899-12-31', '2024-02-29 23:59:59.999999',
+     '2024-06-01 02:00:00.5+02', '13:14:15.5', '6f1b1e4e-0000-4000-8000-00000000abcd', '{"b": [1, 2.50, null], "a": "ä"}',
+     '{"b": 12345678901234567.89}', '{1,2}', '{"a","b\\"c"}', 'glücklich', decode('deadbeef', 'hex')),
+    (0, 0, 0, 0, 0, 0, false, '', '', '', '0001-01-01', '1970-01-01', '1970-01-01 00:00:00+00', '00:00',
+     '00000000-0000-0000-0000-000000000000', '{}', '{}', '{}', '{}', 'calm', '');
+INSERT INTO kinds (big) VALUES (1);
+"""
+KINDS_LOADED = [
+    {
+        "big": "9223372036854775807",
+        "small": "-32768",
+        "money": "1234567890123456.780000000000000000",
+        "tiny": "0.000000000100000000",
+        "open": "12345.678901234567000000",
+        "double": "0.100000000000000000",
+        "truth": "true",
+        "words": 'Å\'s "x" \\ \t\n€😀',
+        "short": "abcde",
+        "fixed": "x  ",
+        "day": "1899-12-31",
+        "at": "2024-02-29 23:59:59.999999+00",
+        "instant": "2024-06-01 00:00:00.5+00",
+        "hour": "13:14:15.500000",
+        "id": "6f1b1e4e-0000-4000-8000-00000000abcd",
+        "doc": {"a": "ä", "b": [1, Decimal("2.50"), None]},
+        "docb": {"b": Decimal("12345678901234567.89")},
+        "numbers": [1, 2],
+        "texts": ["a", 'b"c'],
+        "mood": "glücklich",
+        "raw": "deadbeef",
+    },
+    {
+        "big": "0",
+        "small": "0",
+        "money": "0.000000000000000000",
+        "tiny": "0.000000000000000000",
+        "open": "0.000000000000000000",
+        "double": "0.000000000000000000",
+        "truth": "false",
+        "words": "",
+        "short": "",
+        "fixed": "   ",
+        "day": "0001-01-01",
+        "at": "1970-01-01 00:00:00+00",
+        "instant": "1970-01-01 00:00:00+00",
+        "hour": "00:00:00",
+        "id": "00000000-0000-0000-0000-000000000000",
+        "doc": {},
+        "docb": {},
+        "numbers": [],
+        "texts": [],
+        "mood": "calm",
+        "raw": "",
+    },
+    {"big": "1"},
+]
+
+
+@pytest.fixture
+def source(postgres):
+    """The address of a database that a tap reads, with a table of many types."""
+    url = postgres.url(postgres.database())
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        connection.execute(KINDS.encode())
+    return url
+
+
+@pytest.fixture
+def read_postgres(run, root, tmp_path):
+    """What meltanolabs-tap-postgres makes of the tables of a database: they have to be chosen in its catalog."""
+    tap = root / ".envs" / "meltanolabs-tap-postgres" / "bin" / "tap-postgres"
+    config, catalog = tmp_path / "tap-postgres.json", tmp_path / "catalog.json"
+
+    def read(url, **settings):
+        config.write_text(json.dumps({"sqlalchemy_url": url, "filter_schemas": ["public"]} | settings))
+        found = run(tap, "--config", config, "--discover", cwd=tmp_path)
+        assert found.code == 0, found.err
+        chosen = json.loads(found.out)
+        for stream in chosen["streams"]:
+            for entry in stream["metadata"]:
+                entry["metadata"]["selected"] = True
+        catalog.write_text(json.dumps(chosen))
+        extracted = run(tap, "--config", config, "--catalog", catalog, cwd=tmp_path)
+        assert extracted.code == 0, extracted.err
+        return extracted.out
+
+    return read
+
+
+def test_tables_of_every_type_go_by_tap_postgres_into_our_warehouse(warehouse, read_postgres, source):
+    for _ in range(2):
+        loaded = warehouse.load(read_postgres(source, json_as_object=True))
+        assert loaded.code == 0, loaded.err
+        assert warehouse.rows("public-kinds") == ordered(KINDS_LOADED)
+
+
+MAPS = {
+    "suppliers": {
+        "__alias__": "vendors",
+        "Label": "f'{SupplierId}: {Name}'",
+        "Country": "CountryDb",
+        "CountryDb": None,
+        "_ifs_etag": None,
+    },
+    "purchase_orders": {"__filter__": "Objstate != 'Closed'", "Net": "TotalNetAmount", "TotalNetAmount": None},
+}
+
+
+@pytest.fixture
+def extracted(pipeline):
+    """What our tap makes of the streams that are mapped."""
+    pipeline.tap_settings["streams"] = list(MAPS)
+    return pipeline.extract()
+
+
+@pytest.fixture
+def mapped(run, peer, tmp_path):
+    """What meltano-map-transform makes of lines."""
+    config = tmp_path / "maps.json"
+    config.write_text(json.dumps({"stream_maps": MAPS}))
+
+    def transform(lines):
+        done = run(peer("meltano-map-transform"), "--config", config, given=lines, cwd=tmp_path)
+        assert done.code == 0, done.err
+        return done.out
+
+    return transform
+
+
+def test_what_a_mapper_renames_removes_adds_and_leaves_out_is_so_in_our_warehouse(warehouse, extracted, mapped):
+    loaded = warehouse.load(mapped(extracted.out))
+    assert (loaded.code, loaded.state) == (0, extracted.state), loaded.err
+    assert warehouse.tables() == ["purchase_orders", "vendors"]
+    suppliers = extracted.records("suppliers")
+    assert suppliers
+    assert warehouse.query('SELECT "Label", "Country" FROM vendors ORDER BY "SupplierId"') == [
+        (f"{row['SupplierId']}: {row['Name']}", row["CountryDb"])
+        for row in sorted(suppliers, key=lambda row: row["SupplierId"])
+    ]
+    assert not {"CountryDb", "_ifs_etag"} & {name for row in warehouse.rows("vendors") for name in row}
+    orders = exact_records(extracted.out, "purchase_orders")
+    open_orders = sorted((row["OrderNo"], row["TotalNetAmount"]) for row in orders if row["Objstate"] != "Closed")
+    assert 0 < len(open_orders) < len(orders)
+    assert warehouse.query('SELECT "OrderNo", "Net" FROM purchase_orders ORDER BY 1') == open_orders
+
+
+def exact_records(lines, stream):
+    messages = (json.loads(line, parse_float=Decimal) for line in lines.splitlines())
+    return [said["record"] for said in messages if said["type"] == "RECORD" and said["stream"] == stream]
+
+
+def test_rows_that_go_by_a_mapper_are_those_that_our_target_maps_itself(extracted, mapped, run, tmp_path):
+    outside, inside = (Warehouse.in_duckdb(tmp_path / name, run) for name in ("outside", "inside"))
+    for loaded in (outside.load(mapped(extracted.out)), inside.load(extracted.out, stream_maps=MAPS)):
+        assert loaded.code == 0, loaded.err
+    for table in ("purchase_orders", "vendors"):
+        assert outside.rows(table) == inside.rows(table) != [], table
+
+
+def test_a_full_refresh_that_went_by_a_mapper_retires_rows(warehouse, extracted, mapped):
+    lines = [line for line in extracted.out.splitlines(keepends=True) if b'"suppliers"' in line or b'"STATE"' in line]
+    assert warehouse.load(mapped(b"".join(lines))).code == 0
+    gone = next(line for line in lines if b'"RECORD"' in line)
+    version = json.loads(gone)["version"]
+    later = b"".join(line for line in lines if line != gone).replace(b"%d" % version, b"%d" % (version + 1))
+    loaded = warehouse.load(mapped(later))
+    assert loaded.code == 0, loaded.err
+    retired = json.loads(gone)["record"]["SupplierId"]
+    assert warehouse.query('SELECT "SupplierId" FROM vendors WHERE _sdc_deleted_at IS NOT NULL') == [(retired,)]

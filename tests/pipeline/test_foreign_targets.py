@@ -9,8 +9,6 @@ import pytest
 from pipeline.foreign_streams import CONTROLS, STREAMS, in_order, lines_of, many, rows_in
 from sqlalchemy import make_url
 
-BATCH_ROWS = 3
-
 
 @dataclass(frozen=True)
 class Fault:
@@ -121,11 +119,11 @@ PEERS = {peer.environment: peer for peer in (MELTANOLABS, PIPELINEWISE)}
 def load(run, tmp_path):
     """Feeds lines into a schema of one database, by a target that is a command with its settings."""
 
-    def feed(command, settings, lines):
+    def feed(command, settings, lines, batch_rows):
         folder = tmp_path / Path(command).parts[-1]
         folder.mkdir(exist_ok=True)
         config = folder / "config.json"
-        config.write_text(json.dumps({"batch_size_rows": BATCH_ROWS} | settings))
+        config.write_text(json.dumps(settings | {"batch_size_rows": batch_rows}))
         return run(command, "--config", config, given=lines, cwd=folder)
 
     return feed
@@ -133,12 +131,16 @@ def load(run, tmp_path):
 
 @pytest.fixture
 def load_ours(load, postgres_url):
-    return lambda lines: load("target-looker-warehouse", {"warehouse_url": postgres_url, "schema": "ours"}, lines)
+    settings = {"warehouse_url": postgres_url, "schema": "ours"}
+    return lambda lines, batch_rows=3: load("target-looker-warehouse", settings, lines, batch_rows)
 
 
 @pytest.fixture
 def load_theirs(load, root, postgres_url):
-    return lambda peer, lines: load(root / ".envs" / peer.command, peer.settings(postgres_url, peer.schema), lines)
+    def feed(peer, lines, batch_rows=3):
+        return load(root / ".envs" / peer.command, peer.settings(postgres_url, peer.schema), lines, batch_rows)
+
+    return feed
 
 
 def lower_where(peer, name):
@@ -183,7 +185,7 @@ def test_rows_that_come_again_and_again_are_the_last_ones_whoever_loads_them(
         if row:
             last[row["k"], row["part"]] = row
     given = "".join(f"{line}\n" for line in lines).encode()
-    for loaded in (load_ours(given), *(load_theirs(peer, given) for peer in PEERS.values())):
+    for loaded in (load_ours(given, 300), *(load_theirs(peer, given, 300) for peer in PEERS.values())):
         assert loaded.code == 0, loaded.err
     right = in_order({**row, "at": row["at"].removesuffix("Z")} if "at" in row else row for row in last.values())
     for schema in ("ours", *(peer.schema for peer in PEERS.values())):

@@ -171,7 +171,9 @@ def _scans(connection: Connection, shown: Sequence[str]) -> list[Scan]:
     """Pages of which nothing but the key was asked for."""
     keys: Counter[tuple[str, str]] = Counter()
     latest: dict[tuple[str, str], str] = {}
-    chosen = PAGES.c.first_key.is_not(None) & or_(*(PAGES.c.query.like(f"%{name}=%") for name in ("$select", "%24select")))
+    chosen = PAGES.c.first_key.is_not(None) & or_(
+        *(PAGES.c.query.like(f"%{name}=%") for name in ("$select", "%24select"))
+    )
     for some in _some(shown):
         columns = (PAGES.c[name] for name in ("run", "stream", "at", "rows", "first_key", "query"))
         asked = select(*columns).where(PAGES.c.run.in_(some) & chosen).order_by(PAGES.c.id)

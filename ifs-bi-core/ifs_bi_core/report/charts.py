@@ -22,6 +22,7 @@ GAP = 0.18  # of a column's width
 WIDEST = 3.0  # per cent of the width, so that one run is a column and no wall
 SHORTEST = 1.5  # pixels that can still be seen
 SPARK = (100, 24)  # the coordinates of a small chart, which are stretched to its place
+SPARK_WIDEST = 8.0  # of these, one run
 
 PATTERN = (
     '<svg class="defs" width="0" height="0" aria-hidden="true"><defs>'
@@ -63,7 +64,7 @@ def column_chart(identity: str, title: str, columns: Sequence[Column]) -> str:
         y = floor - HEIGHT * decade / decades
         parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>')
         if decade and (decades - decade) % math.ceil(decades / 4) == 0:
-            parts.append(f'<text class="tick" x="0" y="{y + 11:.1f}">{short(10**decade)}</text>')
+            parts.append(f'<text class="tick" x="-6" y="{y + 4:.1f}">{short(10**decade)}</text>')
     width = min(100 / max(len(columns), 1), WIDEST)
     for place, column in enumerate(columns):
         left = width * (place + GAP / 2)
@@ -84,7 +85,7 @@ def spark(rows: Iterable[int | None]) -> str:
     values = list(rows)
     width, height = SPARK
     top = max(_scaled(max((value or 0 for value in values), default=0)), 1.0)
-    step = width / max(len(values), 1)
+    step = min(width / max(len(values), 1), SPARK_WIDEST)
     path, base = [], []
     for place, value in enumerate(values):
         if value is None:

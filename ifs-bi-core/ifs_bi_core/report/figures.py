@@ -168,6 +168,7 @@ class UnknownFigures:
     """Rows of one stream and destination that left without an answer, or lie on disk and did not leave.
 
     Attributes:
+        plugins: of the newest run that wrote one, in the order of their start.
         since: when the oldest of their batches was written.
         in_flight: whether the run that wrote them may still be at work.
         hosts: the machines that hold the batches and have to resolve them.
@@ -175,7 +176,7 @@ class UnknownFigures:
 
     stream: str
     destination: str
-    target: str
+    plugins: tuple[str, ...]
     unknown: int
     waiting: int
     batches: int

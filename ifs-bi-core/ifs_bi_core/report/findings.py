@@ -23,7 +23,7 @@ def findings(
     """What needs a person, the worst first.
 
     Args:
-        runs: oldest first; of each pipe the newest that is over counts, since an older failure was followed by a success.
+        runs: oldest first; of each plugin the newest that is over counts, since an older failure was followed by a success.
         streams: with their freshness.
         letters: that were not replayed.
         unknown: rows without a final word.
@@ -39,16 +39,14 @@ def _of_unknown(unknown: Iterable[UnknownFigures]) -> Iterator[Finding]:
                 Kind.UNKNOWN,
                 one.stream,
                 f"{count(one.unknown, 'row')} of {one.stream} left without an answer, and {count(one.waiting, 'row')} did not "
-                f"leave. The next run of {one.target or 'the target'} on {' and '.join(one.hosts)} resolves them before it "
-                f"sends anything else.",
-                f"{one.target or 'TARGET'} --config CONFIG < /dev/null",
+                f"leave. The next run on {' and '.join(one.hosts)} resolves them before it sends anything else.",
+                f"meltano run {' '.join(one.plugins) or 'TAP TARGET'}",
                 rows,
             )
 
 
 def _of_runs(runs: Sequence[RunFigures]) -> Iterator[Finding]:
-    newest = {_pipe(run): run for run in runs if run.status is not Status.RUNNING}
-    for run in newest.values():
+    for run in dict.fromkeys(newest_runs(runs).values()):
         pipe = " | ".join(run.plugins)
         show = f"ifs-bi ledger show {run.run}"
         match run.status:
@@ -59,7 +57,9 @@ def _of_runs(runs: Sequence[RunFigures]) -> Iterator[Finding]:
                     Kind.FAILED, run.run, f"The last run of {pipe} did not start: its configuration is wrong.", show
                 )
             case Status.NO_END:
-                yield Finding(Kind.NO_END, run.run, f"The last run of {pipe} began and never ended: it was killed.", show)
+                yield Finding(
+                    Kind.NO_END, run.run, f"The last run of {pipe} began and never ended: it was killed.", show
+                )
             case _ if not run.balanced:
                 yield Finding(
                     Kind.UNBALANCED,
@@ -69,9 +69,9 @@ def _of_runs(runs: Sequence[RunFigures]) -> Iterator[Finding]:
                 )
 
 
-def _pipe(run: RunFigures) -> str:
-    """What tells one pipe from another: where it ends. A tap may have failed before its target began."""
-    return run.plugins[-1] if run.plugins else ""
+def newest_runs(runs: Sequence[RunFigures]) -> dict[str, RunFigures]:
+    """The newest run that is over, by plugin; ``runs`` are oldest first."""
+    return {plugin: run for run in runs if run.status is not Status.RUNNING for plugin in run.plugins}
 
 
 def _of_streams(streams: Iterable[StreamFigures]) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ifs_bi_core.report.figures import Kind, Report, Status
+from ifs_bi_core.report.findings import newest_runs
 from ifs_bi_core.report.schedules import Freshness
 
 if TYPE_CHECKING:
@@ -72,13 +73,7 @@ def _services(field: str) -> Callable[[Report], Iterable[Sample]]:
 
 
 def _newest_runs(field: Callable[..., float | None]) -> Callable[[Report], Iterable[Sample]]:
-    """Of the newest run that is over, of each pipe: told apart by the plugin at its end."""
-    return lambda report: (
-        ({"plugin": plugin}, field(run))
-        for plugin, run in {
-            run.plugins[-1]: run for run in report.runs if run.plugins and run.status is not Status.RUNNING
-        }.items()
-    )
+    return lambda report: (({"plugin": plugin}, field(run)) for plugin, run in newest_runs(report.runs).items())
 
 
 def _letters(report: Report) -> Iterable[Sample]:
@@ -139,7 +134,9 @@ METRICS = (
         "Keys that the newest look at all keys has seen.",
         _streams(lambda one: one.scan.keys if one.scan else None),
     ),
-    Metric(f"{_RUN}timestamp_seconds", "seconds", "When the last run began.", _newest_runs(lambda run: _epoch(run.started))),
+    Metric(
+        f"{_RUN}timestamp_seconds", "seconds", "When the last run began.", _newest_runs(lambda run: _epoch(run.started))
+    ),
     Metric(f"{_RUN}duration_seconds", "seconds", "How long it took.", _newest_runs(lambda run: run.seconds)),
     Metric(
         f"{_RUN}ok",
@@ -147,9 +144,19 @@ METRICS = (
         "1 where it came to its end, be it with dead rows, else 0.",
         _newest_runs(lambda run: float(run.status in {Status.DONE, Status.DEAD_ROWS})),
     ),
-    Metric(f"{_RUN}balanced", "", "1 where it accounts for every row, else 0.", _newest_runs(lambda run: float(run.balanced))),
+    Metric(
+        f"{_RUN}balanced",
+        "",
+        "1 where it accounts for every row, else 0.",
+        _newest_runs(lambda run: float(run.balanced)),
+    ),
     Metric(f"{_RUN}read_rows", "", "Rows that it read.", _newest_runs(lambda run: run.read)),
-    Metric(f"{_RUN}acknowledged_rows", "", "Rows that its destination has confirmed.", _newest_runs(lambda run: run.acknowledged)),
+    Metric(
+        f"{_RUN}acknowledged_rows",
+        "",
+        "Rows that its destination has confirmed.",
+        _newest_runs(lambda run: run.acknowledged),
+    ),
     Metric("dead_letter_rows", "", "Rows in the dead-letter store that were not delivered.", _letters),
     Metric("unknown_rows", "", "Rows that left without an answer.", _unknown("unknown")),
     Metric("waiting_rows", "", "Rows on disk that did not leave.", _unknown("waiting")),
@@ -159,6 +166,8 @@ METRICS = (
     Metric(f"{_HTTP}unanswered_requests", "", "Not answered.", _services("unanswered")),
     Metric(f"{_HTTP}retries", "", "Requests that were made again.", _services("retries")),
     Metric(f"{_HTTP}busiest_minute_requests", "", "Answers in the busiest minute.", _services("busiest_requests")),
-    Metric(f"{_HTTP}limit_used_ratio", "ratio", "Share of the rate limit that this minute took.", _services("limit_used")),
+    Metric(
+        f"{_HTTP}limit_used_ratio", "ratio", "Share of the rate limit that this minute took.", _services("limit_used")
+    ),
 )
 """All there are, in their order."""

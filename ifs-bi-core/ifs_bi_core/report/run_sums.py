@@ -13,7 +13,7 @@ from ifs_bi_core.report.figures import RunFigures, ServiceFigures, Status
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ifs_bi_core.ledger.activity import Activity, Requests
+    from ifs_bi_core.ledger.activity import Activity, Minute, Requests
     from ifs_bi_core.ledger.history import Part
     from ifs_bi_core.ledger.outcomes import Line
 
@@ -98,9 +98,7 @@ def run_figures(activity: Activity, ends: Mapping[str, RunEnd], lines: Mapping[s
     requests: dict[str, list[Requests]] = defaultdict(list)
     for made in activity.requests:
         requests[made.run].append(made)
-    return [
-        _run(ends[run], lines[run], pulled[run] - keys[run], requests[run]) for run in activity.shown
-    ]
+    return [_run(ends[run], lines[run], pulled[run] - keys[run], requests[run]) for run in activity.shown]
 
 
 def _run(end: RunEnd, lines: Sequence[Line], pulled: int, requests: Sequence[Requests]) -> RunFigures:
@@ -150,23 +148,27 @@ def service_figures(activity: Activity, limits: Mapping[str, float]) -> list[Ser
     by_service: dict[str, list[Requests]] = defaultdict(list)
     for made in activity.requests:
         by_service[made.service].append(made)
-    busiest = {minute.service: minute for minute in activity.busiest}
-    found = []
-    for service, made in sorted(by_service.items()):
-        limit = limits.get(service, LIMITS_PER_MINUTE.get(service))
-        most = busiest[service]
-        names = ("requests", "throttled", "failed", "unanswered", "retries", "seconds", "sent_bytes", "received_bytes")
-        found.append(
-            ServiceFigures(
-                service,
-                *(round(sum(getattr(one, name) for one in made), 3) for name in names),
-                busiest_minute=f"{most.minute}:00Z",
-                busiest_requests=most.requests,
-                limit_per_minute=limit,
-                limit_used=None if limit is None else round(most.requests / limit, 4),
-            )
-        )
-    return found
+    most = {minute.service: minute for minute in activity.busiest}
+    return [_service(own, most[service], limits) for service, own in sorted(by_service.items())]
+
+
+def _service(made: Sequence[Requests], most: Minute, limits: Mapping[str, float]) -> ServiceFigures:
+    limit = limits.get(most.service, LIMITS_PER_MINUTE.get(most.service))
+    return ServiceFigures(
+        service=most.service,
+        requests=sum(one.requests for one in made),
+        throttled=sum(one.throttled for one in made),
+        failed=sum(one.failed for one in made),
+        unanswered=sum(one.unanswered for one in made),
+        retries=sum(one.retries for one in made),
+        seconds=round(sum(one.seconds for one in made), 3),
+        sent_bytes=sum(one.sent_bytes for one in made),
+        received_bytes=sum(one.received_bytes for one in made),
+        busiest_minute=f"{most.minute}:00Z",
+        busiest_requests=most.requests,
+        limit_per_minute=limit,
+        limit_used=None if limit is None else round(most.requests / limit, 4),
+    )
 
 
 def seconds_between(earlier: str, later: str) -> float:

@@ -144,7 +144,7 @@ def unknown_figures(unanswered: Sequence[BatchAccount], ends: Mapping[str, RunEn
             UnknownFigures(
                 stream=stream,
                 destination=destination,
-                target=of_runs[-1].target if of_runs else "",
+                plugins=of_runs[-1].plugins if of_runs else (),
                 unknown=sum(count[State.UNKNOWN] + count[State.PUSHING] for count in counts),
                 waiting=sum(count[State.WRITTEN] for count in counts),
                 batches=len(accounts),

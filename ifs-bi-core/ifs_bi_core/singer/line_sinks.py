@@ -1,4 +1,4 @@
-"""A sink that takes RECORD lines as bytes and converts many of them together.
+"""A sink that takes RECORD lines as bytes, converts many of them together, and reads on while they are delivered.
 
 A row is looked at by itself only where something is out of the ordinary; what is delivered, refused and written down of it is the
 same either way (`ifs_bi_core.columnar.records`).
@@ -87,6 +87,33 @@ class LineSink(RowSink):
         if taken:
             self._stage_lines(b"\n".join(taken), numbers)
         super().stage()
+
+    def process_batch(self, context: dict[str, Any]) -> None:
+        """Begin to deliver the rows that were gathered, when those that are on their way have arrived."""
+        del context
+        part = self._target.states.leaves(self.stream_name)
+        self.stage()
+        self._target.flight.land()
+        self.release()
+        sending = self._outgoing.send(self._target.flight.begin)
+
+        def land() -> None:
+            try:
+                pushed = self._outgoing.landed(sending) if sending else None
+            finally:
+                self.forget()
+            if pushed is not None:
+                self._target.pushed(self.stream_name, pushed)
+            self._target.arrived(part)
+
+        if sending is None:
+            land()
+        else:
+            self._target.flight.launched(land)
+
+    @abstractmethod
+    def release(self) -> None:
+        """What was kept leaves now: `deliver` is about these rows until `forget`, and what comes is gathered apart from them."""
 
     def _stage_lines(self, lines: bytes, numbers: list[int]) -> None:
         records = self._read(lines)

@@ -16,7 +16,7 @@ from singer_sdk.singerlib.encoding.simple import Message, RecordMessage, SchemaM
 from ifs_bi_core.errors import OutcomeUnknownError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _BUFFER_BYTES = 1 << 18
 _BUFFER_SECONDS = 1.0
@@ -39,6 +39,11 @@ def encoded(text: str | bytes) -> bytes:
 def encode(value: Any) -> bytes:
     """JSON with decimals as numbers, digit for digit."""
     return _ENCODER.encode(value)
+
+
+def encode_lines(values: Iterable[Any]) -> bytes:
+    """`encode` of each value, each with an end of line."""
+    return _ENCODER.encode_lines(values)
 
 
 def decode(line: str | bytes) -> Any:
@@ -105,6 +110,16 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
             or not isinstance(message, RecordMessage)
             or self._clock() - self._flushed_at >= _BUFFER_SECONDS
         ):
+            self.flush()
+
+    def write_records(self, lines: bytes) -> None:
+        """Put RECORD lines into the block that are written already.
+
+        Args:
+            lines: as `serialize_message` would write them, each with its end.
+        """
+        self._buffer += lines
+        if len(self._buffer) >= _BUFFER_BYTES or self._clock() - self._flushed_at >= _BUFFER_SECONDS:
             self.flush()
 
     def flush(self) -> None:

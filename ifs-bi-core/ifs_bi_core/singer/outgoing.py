@@ -9,9 +9,11 @@ about a batch, and who finds none tells the letters again.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ifs_bi_core.errors import IfsBiError, OutcomeUnknownError, RowRejectedError
 from ifs_bi_core.ledger.outcomes import FINAL, State
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from ifs_bi_core.ledger.trail import TrailColumns
     from ifs_bi_core.singer.account import Account
     from ifs_bi_core.singer.refusals import Refusals
+
+Begin = Callable[[Callable[[], int]], Callable[[], int]]
 
 _MOST_TRIES = 100
 """Refusals of parts of one batch, after which a refused part is put aside as a whole: one bad row in 10,000 takes 27 tries."""
@@ -77,6 +81,20 @@ class Adapter(Protocol):
 
         None where it can't tell.
         """
+
+
+class Sending(NamedTuple):
+    """A batch on its way.
+
+    Attributes:
+        batch: its name, its file, and what became of it.
+        marks: which of its rows a replay brought.
+        ended: waits for the end of the delivery: how many rows were older than what the destination holds, or the error.
+    """
+
+    batch: Batch
+    marks: dict[int, Mark]
+    ended: Callable[[], int]
 
 
 class Outgoing:
@@ -163,6 +181,18 @@ class Outgoing:
             RowRejectedError: a row was refused, and `on_row_error` is `fail`.
             IfsBiError: it could not be delivered; the next run finds out what arrived.
         """
+        sending = self.send(lambda deliver: deliver)
+        return self.landed(sending) if sending else None
+
+    def send(self, begin: Begin) -> Sending | None:
+        """Have what was gathered on disk, and begin to deliver it; None where that is nothing.
+
+        Args:
+            begin: is given the delivery of all rows, and may begin with it elsewhere; it returns what waits for its end.
+
+        Raises:
+            IfsBiError: it could not be written down, so it is not sent.
+        """
         if self._writer is None:
             return None
         writer, self._writer = self._writer, None
@@ -172,22 +202,39 @@ class Outgoing:
             with writer:
                 batch = writer.written()
             batch.pushing()
-            return Pushed(batch, self._refusals, marks, self._deliver(batch))
         except BaseException:
-            if batch is not None and not batch.pushes:
-                with suppress(IfsBiError):  # else the next run says so
-                    batch.withdrawn("the process was stopped before they left")
-            self._refusals.returned(marks.values())
+            self._stopped(batch, marks)
+            raise
+        return Sending(batch, marks, begin(partial(self._adapter.deliver, 0, batch.size, batch.id)))
+
+    def landed(self, sending: Sending) -> Pushed:
+        """Wait for a delivery, and deliver again what can be of rows that were refused.
+
+        Raises:
+            RowRejectedError: a row was refused, and `on_row_error` is `fail`.
+            IfsBiError: it could not be delivered; the next run finds out what arrived.
+        """
+        try:
+            return Pushed(sending.batch, self._refusals, sending.marks, self._deliver(sending))
+        except BaseException:
+            self._refusals.returned(sending.marks.values())
             raise
 
-    def _deliver(self, batch: Batch) -> int:
-        """Deliver the rows; where some are refused, those parts are halved until the refused rows stand alone."""
-        outdated, tries = 0, _MOST_TRIES
+    def _stopped(self, batch: Batch | None, marks: dict[int, Mark]) -> None:
+        if batch is not None and not batch.pushes:
+            with suppress(IfsBiError):  # else the next run says so
+                batch.withdrawn("the process was stopped before they left")
+        self._refusals.returned(marks.values())
+
+    def _deliver(self, sending: Sending) -> int:
+        """See to the end of a delivery; where some rows are refused, parts are halved until the refused rows stand alone."""
+        batch, outdated, tries = sending.batch, 0, _MOST_TRIES
         parts = [(0, batch.size)]
+        ended: Callable[[], int] | None = sending.ended
         while parts:
             first, count = parts.pop()
             try:
-                outdated += self._adapter.deliver(first, count, batch.id)
+                outdated += ended() if ended else self._adapter.deliver(first, count, batch.id)
             except OutcomeAcceptedError as lost:
                 outdated += lost.outdated
                 batch.unknown(str(lost), range(first, first + count))
@@ -201,6 +248,7 @@ class Outgoing:
                 else:
                     half = count // 2
                     parts += [(first + half, count - half), (first, half)]  # the last one is the next
+            ended = None
         return outdated
 
     def _refuse(self, batch: Batch, first: int, count: int, reason: str) -> None:

@@ -191,6 +191,7 @@ class RowSink(Sink):
     def process_batch(self, context: dict[str, Any]) -> None:
         """Deliver the rows that were gathered."""
         del context
+        part = self._target.states.leaves(self.stream_name)
         self.stage()
         try:
             pushed = self._outgoing.push()
@@ -198,6 +199,7 @@ class RowSink(Sink):
             self.forget()
         if pushed is not None:
             self._target.pushed(self.stream_name, pushed)
+        self._target.arrived(part)
 
     def abandon(self) -> None:
         """The run ends here by an error: nothing that was gathered is delivered, and replayed rows may be replayed again."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
+from contextlib import suppress
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
@@ -21,8 +22,9 @@ from singer_sdk.exceptions import RecordsWithoutSchemaException
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
 
-from ifs_bi_core.errors import ContractBrokenError, ExitCode
+from ifs_bi_core.errors import ContractBrokenError, ExitCode, IfsBiError
 from ifs_bi_core.singer.account import Account
+from ifs_bi_core.singer.flight import Flight
 from ifs_bi_core.singer.line_sinks import LineSink
 from ifs_bi_core.singer.lines import encode
 from ifs_bi_core.singer.plugin import Plugin
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
 
     from ifs_bi_core.singer.outgoing import Pushed
+    from ifs_bi_core.singer.states import Part
 
 
 _OF_RECORD = {"stream", "record"}
@@ -64,7 +67,10 @@ class OrderedTarget(Plugin, Target):
         """The version of each stream that was activated last in this run: a row behind it is no older than that."""
         self._pushed: list[Pushed] = []
         self._progress: dict[str, Progress] = {}
-        self._states = WaitingStates()
+        self.states = WaitingStates()
+        """The STATE lines that wait for rows before them."""
+        self.flight = Flight()
+        """The batch that is on its way."""
         self._told: dict[str, Any] | None = None
         if isinstance(self.message_reader, LineReader):
             self.message_reader.taker = self
@@ -111,6 +117,7 @@ class OrderedTarget(Plugin, Target):
         """Deliver what is left, finish, confirm, and let STATE go."""
         for sink in self.row_sinks():
             self.drain_one(sink)
+        self.flight.land()
         self.finish()
         for pushed in self._pushed:
             pushed.confirm()
@@ -170,6 +177,8 @@ class OrderedTarget(Plugin, Target):
             try:
                 target.listen(file_input)
             except BaseException:
+                with suppress(IfsBiError):  # the error that ends the run is the one to be told
+                    target.flight.land()
                 for sink in target.row_sinks():
                     sink.abandon()
                 raise
@@ -227,7 +236,7 @@ class OrderedTarget(Plugin, Target):
                 raise TypeError(f"{type(sink).__name__} is no RowSink")
             sink.accept(row, message_dict)
             if sink.is_full:
-                self.drain(sink)
+                self.drain_one(sink)
         if not taken and (mark := self.refusals.mark_of(message_dict)):
             self.refusals.answered([mark], "a stream map leaves it out")
         self._handle_max_record_age()
@@ -247,7 +256,7 @@ class OrderedTarget(Plugin, Target):
             sink.accept_lines(lines[:end], some, number)
             lines, count, number = lines[end + 1 :], count - some, number + some
             if sink.is_full:
-                self.drain(sink)
+                self.drain_one(sink)
         self._handle_max_record_age()
 
     def again(self, line: bytes, number: int) -> AbstractContextManager[dict[str, Any]]:
@@ -264,15 +273,20 @@ class OrderedTarget(Plugin, Target):
         return sink if isinstance(sink, LineSink) else None
 
     def drain(self, sink: Sink) -> None:
-        """Deliver what a sink has gathered, and let STATE go that waited for it."""
+        """Deliver what a sink has gathered, and wait for it."""
         self.drain_one(sink)
-        if (state := self._states.delivered(sink.stream_name)) and not self.holds_state:
+        self.flight.land()
+
+    def arrived(self, part: Part) -> None:
+        """A part of the rows is delivered: let STATE go that waited for it."""
+        if (state := self.states.arrived(part)) and not self.holds_state:
             self._write_state_message(state)
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         super()._process_state_message(message_dict)
-        undelivered = (name for name, sink in self._sinks_active.items() if sink.current_size)
-        self._states.came(message_dict["value"], undelivered)
+        self.states.came(
+            message_dict["value"], (name for name, sink in self._sinks_active.items() if sink.current_size)
+        )
 
     def _handle_max_record_age(self) -> None:
         """Write STATE now and then, where all that it stands for is done."""
@@ -302,13 +316,14 @@ class OrderedTarget(Plugin, Target):
         return maps[stream]
 
     def _write_state_message(self, state: dict[str, Any]) -> None:
+        self.flight.land()
         if state == self._told:
             return
         self.refusals.flush()
         self.account.run.flush()
         self._told = state
-        if state == self._latest_state:  # whatever waits is older
-            self._states = WaitingStates()
+        if state == self._latest_state:
+            self.states.told()
         sys.stdout.write(encode(state).decode() + "\n")  # a decimal inside a foreign tap's state stays a number
         sys.stdout.flush()
 

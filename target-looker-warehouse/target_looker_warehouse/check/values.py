@@ -67,7 +67,12 @@ VALUES = (
         {
             "decimals": [
                 {"k": "1", "whole": _NINES, "money": f"{_NINES[2:]}.99", "usual": f"{_NINES[18:]}.{_NINES[20:]}"},
-                {"k": "2", "whole": f"-{_NINES}", "money": f"-{_NINES[2:]}.99", "usual": f"-{_NINES[18:]}.{_NINES[20:]}"},
+                {
+                    "k": "2",
+                    "whole": f"-{_NINES}",
+                    "money": f"-{_NINES[2:]}.99",
+                    "usual": f"-{_NINES[18:]}.{_NINES[20:]}",
+                },
                 {"k": "3", "whole": "0", "money": "0.1", "usual": "0.1"},
             ]
         },
