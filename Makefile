@@ -8,7 +8,7 @@ MODULES := ifs-bi-core/ifs_bi_core tap-ifs-cloud/tap_ifs_cloud target-powerbi/ta
 	target-looker-warehouse/target_looker_warehouse sandbox/ifs_bi_sandbox
 export UV_PROJECT_ENVIRONMENT := .venv
 
-.PHONY: help env demo test prove check format bench docs wheels audit lint-containers clean
+.PHONY: help env demo test prove check format bench docs wheels installs audit lint-containers clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -59,20 +59,29 @@ format: .venv/.ready ## rewrite the code as `check` wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/.ready ## rows a second, peak memory, a slow server, a million keys, the ledger's cost and its answers over 10 million records
-	$(BIN)/python benchmarks/memory.py
-	$(BIN)/python benchmarks/concurrency.py
-	$(BIN)/python benchmarks/row_version.py
-	$(BIN)/python benchmarks/overhead.py
-	$(BIN)/python benchmarks/ledger.py
+# The peers of `make bench`, each pinned in an environment of its own; some are those that the tests have.
+BENCH_ENVIRONMENTS := $(addprefix bench-,$(basename $(notdir $(wildcard benchmarks/environments/*.txt)))) \
+	meltano meltanolabs-target-postgres pipelinewise-target-postgres target-jsonl
+.envs/bench-%/.ready: benchmarks/environments/%.txt .venv/.ready
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .envs/bench-$*
+	$(BIN)/uv pip install --quiet --python .envs/bench-$*/bin/python --requirement $<
+	touch $@
+
+bench: .venv/.ready $(BENCH_ENVIRONMENTS:%=.envs/%/.ready) ## ours and the peers on the same work: speed, CPU, memory; BENCH="--quick" or "--case tap"
+	$(BIN)/python benchmarks/bench.py $(BENCH)
+	$(if $(BENCH),,$(BIN)/python benchmarks/ledger.py)
 
 docs: .venv/.ready ## docs/reference, generated from the code
 	$(BIN)/python docs/generate.py
+	$(BIN)/python hub/generate.py
 
 PUBLISHED := $(filter-out sandbox,$(PACKAGES))
 DIST ?= dist
 wheels: .venv/.ready ## wheel and sdist of each published package, in dist/
 	for p in $(PUBLISHED); do $(BIN)/uv build --quiet --out-dir $(DIST) $$p || exit 1; done
+
+installs: .venv/.ready .envs/meltano/.ready .envs/hadolint/.ready ## each wheel and sdist into an empty environment of each Python that is here
+	$(BIN)/pytest --numprocesses=logical --dist=loadfile -m "prove or not prove" tests/packaging
 
 # Strict: a registry that knows nothing of a package's vulnerabilities ends this with an error, not with "none found".
 audit: .venv/.ready .envs/pip-audit/.ready ## known vulnerabilities of what the packages and their extras bring along, as in uv.lock

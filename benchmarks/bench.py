@@ -27,7 +27,6 @@ from running import Bench, Sizes, Taken, WrongError
 
 if TYPE_CHECKING:
     from cases import Case
-    from works import Work
 
 FULL = Sizes(rows=1_000_000, peer_rows=100_000, updates=100_000, peer_updates=20_000)
 QUICK = Sizes(rows=50_000, peer_rows=10_000, updates=5_000, peer_updates=2_000)
@@ -67,7 +66,7 @@ def line(name: str, taken: Taken, ours: Taken | None) -> str:
     rate = f"{taken.speed:>10,.0f}{taken.cpu_seconds / millions:>10.1f}" if taken.rows else f"{'':>20}"
     server = f"{taken.server_cpu_seconds / millions:>8.1f}" if taken.server_cpu_seconds and taken.rows else f"{'':>8}"
     peaks = " + ".join(f"{peak:.0f}" for peak in taken.peaks_mb)
-    ratio = f"{ours.speed / taken.speed:>7.1f} ×" if ours and ours is not taken else f"{'':>9}"
+    ratio = f"{ours.speed / taken.speed:>8.1f}x" if ours and ours is not taken else f"{'':>9}"
     notes = "".join(f"  {value:,.4g} {what}" for what, value in taken.notes.items())
     return f"{name:<52}{taken.rows:>10,}{taken.seconds:>9.1f}{rate}{server}{peaks:>11}{ratio}{notes}"
 
@@ -83,8 +82,8 @@ def missed(case: Case, kinds: dict[str, str], figures: dict[str, Taken]) -> list
             continue
         if not demand.met(figures[work], figures[against]):
             sentences.append(
-                f"{work}: {figures[work].seconds:.1f} s, {figures[work].speed / figures[against].speed:.2f} times as fast as "
-                f"{against}; demanded is {demand}"
+                f"{work} was to be {demand}, set against {against}: it took {figures[work].seconds:.1f} s, "
+                f"at {figures[work].speed / figures[against].speed:.2f} times the speed"
             )
     return sentences
 
@@ -97,6 +96,7 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "date": time.strftime("%Y-%m-%d"),
+        "load": os.getloadavg()[0],
         "versions": {name: version(name) for name in ours},
         "peers": {name: _installed(name) for name in sorted({peer.environment for peer in PEERS})},
     }
@@ -125,13 +125,11 @@ def main() -> int:
     sizes = QUICK if asked.quick else FULL
     if asked.rows:
         updates = asked.rows // 10
-        sizes = Sizes(
-            asked.rows, min(asked.rows, sizes.peer_rows), updates, min(updates, sizes.peer_updates)
-        )
+        sizes = Sizes(asked.rows, min(asked.rows, sizes.peer_rows), updates, min(updates, sizes.peer_updates))
     described = environment()
     print(
         f"{described['machine']}, {described['cores']} cores, Python {described['python']}, DuckDB {duckdb.__version__}, "
-        f"{described['date']}"
+        f"{described['date']}, load {described['load']:.1f}"
     )
     shown: dict[str, Any] = {}
     failures: list[str] = []

@@ -8,7 +8,7 @@ from programs import OURS, PROJECTION, TAP
 from running import Bench, Taken, WrongError
 from sets import served
 
-PAGES = (40, 20, 16, 14, 12, 10, 8, 4, 2)
+PAGES = (20, 10, 8, 7, 6, 5, 4, 2, 1)
 PAGE_SIZE = 250
 LATENCY = 0.3
 
@@ -32,7 +32,11 @@ class UnevenSets:
     @property
     def name(self) -> str:
         """The settings."""
-        limit = "" if self.requests_per_minute == OURS["requests_per_minute"] else f", {self.requests_per_minute:g} a minute"
+        limit = (
+            ""
+            if self.requests_per_minute == OURS["requests_per_minute"]
+            else f", {self.requests_per_minute:g} a minute"
+        )
         return f"tap-ifs-cloud, concurrency {self.concurrency}{limit}"
 
     def once(self, bench: Bench) -> Taken:

@@ -1,7 +1,7 @@
 """What a loaded table has to hold, and whether it does: every column of every row, in one number.
 
 A row's fingerprint is the MD5 of its columns as text, each in one form whatever type somebody gave it; a table's is the sum over
-its rows, so that their order makes no difference and a row that is twice there does. The same SQL says it in DuckDB and PostgreSQL.
+its rows, so that their order makes no difference and a row that is there twice does. DuckDB and PostgreSQL take the same SQL.
 """
 
 from __future__ import annotations
@@ -81,7 +81,10 @@ def fingerprint_sql(dialect: str, columns: Mapping[str, str], table: str) -> str
         columns: expression by name, of all `COLUMNS`.
         table: what they are in.
     """
-    texts = (f"coalesce(CAST(CAST(CAST({columns[name]} AS VARCHAR) AS {kind}) AS VARCHAR), '~')" for name, kind in COLUMNS.items())
+    texts = (
+        f"coalesce(CAST(CAST(CAST({columns[name]} AS VARCHAR) AS {kind}) AS VARCHAR), '~')"
+        for name, kind in COLUMNS.items()
+    )
     digest = HEXADECIMAL[dialect].format(f"md5(concat_ws('|', {', '.join(texts)}))")
     return f"SELECT count(*), coalesce(sum({digest}), 0) FROM {table}"
 

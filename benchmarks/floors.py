@@ -59,9 +59,7 @@ def _copied(address: str, merged: list[str]) -> None:
             connection.execute(statement)
 
 
-FLOORS: dict[str, Callable[[str], None]] = {
-    floor.__name__: floor for floor in (read_json, on_conflict, delete_insert)
-}
+FLOORS: dict[str, Callable[[str], None]] = {floor.__name__: floor for floor in (read_json, on_conflict, delete_insert)}
 
 if __name__ == "__main__":
     FLOORS[sys.argv[1]](sys.argv[2])

@@ -51,8 +51,8 @@ def row(number: int) -> dict[str, object]:
         "Objstate": ("Released", "Closed", "Planned")[number % 3],
     }
     values |= dict.fromkeys(DECIMALS, f"{number * 37 % 100000}.{number % 100:02d}")
-    values |= {name: f"{name} of line {number}, plain words" if number % 7 != 3 else None for name in TEXTS}
-    values |= dict.fromkeys(DATES, f"2026-{number % 12 + 1:02d}-{number % 28 + 1:02d}" if number % 5 != 2 else None)
+    values |= {name: f"{name} of line {number}, plain words" if number % 7 else None for name in TEXTS}
+    values |= dict.fromkeys(DATES, f"2026-{number % 12 + 1:02d}-{number % 28 + 1:02d}" if number % 5 else None)
     values |= dict.fromkeys(MOMENTS, f"2026-{number % 12 + 1:02d}-{number % 28 + 1:02d}T10:20:30Z")
     values |= dict.fromkeys(FLAGS, number % 2 == 0)
     return values

@@ -30,8 +30,10 @@ class Program:
         settings: its configuration, for a tap by the source's address, for a target by the place it loads to.
         kind: whose it is, ``ours``, ``peer`` or ``floor``.
         environment: the folder of its environment, of `ENVIRONMENTS`; none: ours.
-        naive: whether it gets timestamps without their ``Z``. target-duckdb needs that: DuckDB takes the first line of its CSV for
-            a header where a timestamp has a zone and its column has none, and that row is lost.
+        configured: how it is told its settings; ``{config}`` is a file with all of them, and each has its name.
+        copied: whether it takes ready CSV instead of Singer lines.
+        naive: whether it gets timestamps without their ``Z``. target-duckdb needs that: DuckDB takes the first line of its CSV
+            for a header where a timestamp has a zone and its column has none, and that row is lost.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Program:
     settings: Callable[[Any], dict[str, Any]]
     kind: str = "peer"
     environment: str = ""
+    configured: tuple[str, ...] = ("--config", "{config}")
+    copied: bool = False
     naive: bool = False
 
 
@@ -52,11 +56,14 @@ def _entities(address: str) -> dict[str, Any]:
 
 
 def _rest_api(address: str) -> dict[str, Any]:
-    text = {"type": ["string", "null"]}
-    properties = {"OrderNo": {"type": "string"}} | dict.fromkeys(["LineNo", "Objstate", *DECIMALS, *TEXTS], text)
-    properties |= dict.fromkeys(DATES, {**text, "format": "date"})
-    properties |= dict.fromkeys(MOMENTS, {**text, "format": "date-time"})
-    properties |= dict.fromkeys(FLAGS, {"type": ["boolean", "null"]})
+    text = ["string", "null"]
+    properties = {
+        "OrderNo": {"type": "string"},
+        **{name: {"type": text} for name in ("LineNo", "Objstate", *DECIMALS, *TEXTS)},
+        **{name: {"type": text, "format": "date"} for name in DATES},
+        **{name: {"type": text, "format": "date-time"} for name in MOMENTS},
+        **{name: {"type": ["boolean", "null"]} for name in FLAGS},
+    }
     stream = {"name": "order_lines", "path": f"{SERVICE}/{ENTITY_SET}", "records_path": "$.value[*]"}
     stream |= {"primary_keys": ["OrderNo"], "schema": {"properties": properties}, "num_inference_records": 10}
     return {
@@ -126,7 +133,8 @@ PIPELINEWISE = Program(
     _postgresql("dbname"),
     environment="pipelinewise-target-postgres",
 )
-PEERS = (TEMPLATE_TAP, REST_API_TAP, TARGET_DUCKDB, TARGET_JSONL, TARGET_POSTGRES, PIPELINEWISE)
+MELTANO = Program("meltano", (_in("meltano", "meltano"),), dict, environment="meltano", configured=())
+PEERS = (TEMPLATE_TAP, REST_API_TAP, TARGET_DUCKDB, TARGET_JSONL, TARGET_POSTGRES, PIPELINEWISE, MELTANO)
 
 
 def without_ledger(program: Program) -> Program:
@@ -135,6 +143,9 @@ def without_ledger(program: Program) -> Program:
     return Program(f"{program.name} without ledger", command, program.settings, "floor")
 
 
-def floor(name: str, title: str) -> Program:
+def floor(name: str, title: str, *, copied: bool = False) -> Program:
     """A function of `floors`, which takes the place's address alone."""
-    return Program(title, (sys.executable, str(HERE / "floors.py"), name), lambda place: {"address": place.address}, "floor")
+    command = (sys.executable, str(HERE / "floors.py"), name)
+    return Program(
+        title, command, lambda place: {"address": place.address}, "floor", configured=("{address}",), copied=copied
+    )

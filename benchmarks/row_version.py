@@ -1,6 +1,7 @@
 """Rows without a modified field: a first run reads all and keeps their keys, a second one looks for what differs.
 
-Bytes are counted at the server, in gzip as IFS Cloud sends it. One row of 2,000 is updated between the runs, one of 5,000 deleted.
+Bytes are counted at the server, in gzip as IFS Cloud sends it. One row of 2,000 is updated between the runs, one of 5,000
+deleted.
 """
 
 from __future__ import annotations
@@ -99,6 +100,4 @@ def _synced(bench: Bench, server: Served, folder: Path, arguments: list[str]) ->
     stored = sum(file.stat().st_size for file in (folder / "state" / "delivered").iterdir()) / 1e6
     notes = {"MB sent": server.sent / 1e6, "requests": len(server.arrived), "MB of keys": stored}
     rows = bench.sizes.rows
-    return _Synced(
-        Taken(rows, taken["seconds"], taken["cpu_seconds"], (taken["peak_mb"],), notes=notes), records, gone
-    )
+    return _Synced(Taken(rows, taken["seconds"], taken["cpu_seconds"], (taken["peak_mb"],), notes=notes), records, gone)

@@ -1,4 +1,4 @@
-"""One run of commands between real servers, files and processes: what it took, and only if what it left is what the source holds."""
+"""Runs of commands between real servers, files and processes: what they took, and whether they left what the source holds."""
 
 from __future__ import annotations
 
@@ -229,18 +229,26 @@ class Bench:
             only = f"WHERE {updates.condition}" if updates != NO_UPDATES else ""
             with source(updates) as connection:
                 names = ", ".join(f'"{name}"' for name in COLUMNS)
-                connection.execute(f"COPY (SELECT {names} FROM rows_of({behind}, {rows}) {only}) TO '{file}' (HEADER false)")
+                connection.execute(
+                    f"COPY (SELECT {names} FROM rows_of({behind}, {rows}) {only}) TO '{file}' (HEADER false)"
+                )
         return file
 
     def start(
-        self, program: Program, settings: dict[str, Any], folder: Path, stdin: Any, stdout: Any, arguments: Iterable[str] = ()
+        self,
+        program: Program,
+        settings: dict[str, Any],
+        folder: Path,
+        stdin: Any,
+        stdout: Any,
+        arguments: Iterable[str] = (),
     ) -> Started:
         """Start a command in a folder, under `measure`."""
         number = next(self._numbers)
         config, taken, errors = (folder / f"{number}.{end}" for end in ("json", "taken", "stderr"))
         config.write_text(json.dumps(settings))
-        given = [settings["address"]] if program.command[1:2] == (str(HERE / "floors.py"),) else ["--config", str(config)]
-        measured = [sys.executable, str(HERE / "measure.py"), str(taken), *program.command, *given, *arguments]
+        configured = [text.format(config=config, **settings) for text in program.configured]
+        measured = [sys.executable, str(HERE / "measure.py"), str(taken), *program.command, *configured, *arguments]
         with errors.open("wb") as said:
             process = subprocess.Popen(
                 measured, stdin=stdin or subprocess.DEVNULL, stdout=stdout, stderr=said, cwd=folder, env=_environment()
@@ -248,7 +256,13 @@ class Bench:
         return Started(program, process, taken, errors)
 
     def run(
-        self, program: Program, settings: dict[str, Any], folder: Path, stdin: Path | None, stdout: Path, *arguments: str
+        self,
+        program: Program,
+        settings: dict[str, Any],
+        folder: Path,
+        stdin: Path | None,
+        stdout: Path,
+        *arguments: str,
     ) -> dict[str, float]:
         """One command from start to end, from a file and into one."""
         with (stdin or Path(os.devnull)).open("rb") as given, stdout.open("wb") as out:

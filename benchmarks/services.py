@@ -85,11 +85,11 @@ class NothingNew:
         before, state = _said(folder / "first")
         (folder / "state.json").write_bytes(state)
         box.world.requests.clear()
-        taken = bench.run(
-            TAP, settings, folder, None, folder / "second", "--state", str(folder / "state.json")
-        )
+        taken = bench.run(TAP, settings, folder, None, folder / "second", "--state", str(folder / "state.json"))
         again, _ = _said(folder / "second")
-        asked = sum(request["service"] == "ifs" and "$metadata" not in request["path"] for request in box.world.requests)
+        asked = sum(
+            request["service"] == "ifs" and "$metadata" not in request["path"] for request in box.world.requests
+        )
         if not before or again - before:
             raise WrongError(f"{len(again - before)} of {len(again)} rows are new, of {len(before)} before")
         return Taken(

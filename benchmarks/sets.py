@@ -62,7 +62,9 @@ class Rows:
         first = (bisect_right(found, int(behind[1])) if behind else 0) + int(options.get("$skip", 0))
         numbers = found[first : first + int(options["$top"])]
         if options.get("$select") == "OrderNo":
-            return [b'{"@odata.etag":%b,"OrderNo":"%010d"}' % (self._etags[number], number) for number in numbers], False
+            return [
+                b'{"@odata.etag":%b,"OrderNo":"%010d"}' % (self._etags[number], number) for number in numbers
+            ], False
         return [
             self._templates[number % PAGE_ROWS] % (self._etags[number], b"%010d" % number) for number in numbers
         ], True

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import duckdb
 import psutil
-import psycopg
 from fingerprints import COLUMNS, Fingerprint, fingerprint_sql, found, of_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import psycopg
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from postgres import Postgres

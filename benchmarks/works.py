@@ -1,4 +1,4 @@
-"""What the programs of a case do: read, load, update, and whole pipes. Each is done once in a fresh folder and says what it took."""
+"""What the programs of a case do: read, load, update, whole pipes. Each time in a fresh folder, and each says what it took."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fingerprints import of_lines
-from programs import ENVIRONMENTS, TARGET_JSONL, Program
+from programs import MELTANO, TARGET_JSONL, Program
 from running import Taken, WrongError
 from warehouses import Files
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from running import Bench
     from warehouses import Place, Warehouse
 
-_MELTANO = Program("meltano", (str(ENVIRONMENTS / "meltano/bin/meltano"),), dict)
 _STARTED_ROWS = 1_000  # that a peer loads itself, to make its table as it wants it, before the bench fills it
 
 
@@ -61,7 +60,7 @@ class Extract:
     @property
     def name(self) -> str:
         """The tap's."""
-        return f"{self.tap.name}, gzip" if self.gzip else self.tap.name
+        return self.tap.name
 
     @property
     def kind(self) -> str:
@@ -110,7 +109,7 @@ class Load:
         """Load into an empty place."""
         rows, warehouse = int(bench.sizes.of(self.target) * self.share), self._warehouse(bench)
         place = warehouse.new(bench.new_folder())
-        given = bench.csv(rows) if self._is_copied else bench.lines(rows, naive=self.target.naive)
+        given = bench.csv(rows) if self.target.copied else bench.lines(rows, naive=self.target.naive)
         taken = self._taken(bench, warehouse, place, given, rows)
         bench.agree(self.name, warehouse.fingerprint(place), rows)
         warehouse.drop(place)
@@ -123,10 +122,6 @@ class Load:
             rows, taken["seconds"], taken["cpu_seconds"], (taken["peak_mb"],), warehouse.cpu_seconds() - server
         )
 
-    @property
-    def _is_copied(self) -> bool:
-        return self.kind == "floor" and self.warehouse == "postgresql" and "ledger" not in self.name
-
     def _warehouse(self, bench: Bench) -> Warehouse:
         warehouse: Warehouse = Files() if self.target == TARGET_JSONL else getattr(bench, self.warehouse)
         return warehouse
@@ -136,8 +131,8 @@ class Load:
 class Update(Load):
     """A target updates rows of a table that holds all of them.
 
-    The table is made once and copied. Ours and the floors load it themselves; a peer, who would take minutes, loads some rows, and
-    the bench adds the others to the table that it made.
+    The table is made once and copied. Ours and the floors load it themselves; a peer, who would take minutes, loads some rows,
+    and the bench adds the others to the table that it made.
     """
 
     def once(self, bench: Bench) -> Taken:
@@ -146,9 +141,7 @@ class Update(Load):
         if self not in bench.full:
             bench.full[self] = self._filled(bench, warehouse, rows)
         place = warehouse.copy(bench.full[self], bench.new_folder())
-        given = (
-            bench.csv(rows, updates) if self._is_copied else bench.lines(rows, updates, naive=self.target.naive)
-        )
+        given = bench.csv(rows, updates) if self.target.copied else bench.lines(rows, updates, naive=self.target.naive)
         taken = self._taken(bench, warehouse, place, given, updates.count)
         bench.agree(self.name, warehouse.fingerprint(place), rows, updates)
         warehouse.drop(place)
@@ -157,7 +150,7 @@ class Update(Load):
     def _filled(self, bench: Bench, warehouse: Warehouse, rows: int) -> Place:
         place = warehouse.new(bench.new_folder())
         first = min(_STARTED_ROWS, rows) if self.kind == "peer" else rows
-        given = bench.csv(first) if self._is_copied else bench.lines(first, naive=self.target.naive)
+        given = bench.csv(first) if self.target.copied else bench.lines(first, naive=self.target.naive)
         self._taken(bench, warehouse, place, given, first)
         if first < rows:
             warehouse.fill(place, bench.csv(rows, behind=first))
@@ -185,7 +178,7 @@ class Pipe:
     def name(self) -> str:
         """Both."""
         more = ", PostgreSQL" if self.warehouse == "postgresql" else ""
-        return f"{self.tap.name} | {self.target.name}{more}{'' if self.share == 1 else f', × {self.share:g}'}"
+        return f"{self.tap.name} | {self.target.name}{more}{'' if self.kind == 'peer' or self.share == 1 else f'; {self.share:g} of the rows'}"
 
     @property
     def kind(self) -> str:
@@ -232,18 +225,25 @@ class MeltanoRun(Pipe):
                 "encoding": {"format": "jsonl", "compression": "gzip"},
                 "storage": {"root": folder.as_uri()},
             }
+            if self not in bench.compared:
+                self._see_batches(bench, settings)
+                bench.compared.add(self)
         plugins = {
             "extractors": [_plugin(self.tap, settings, folder)],
             "loaders": [_plugin(self.target, self.target.settings(place), folder)],
         }
-        project = {"version": 1, "project_id": "bench", "send_anonymous_usage_stats": False, "plugins": plugins}
+        project = {
+            "default_environment": "bench",
+            "environments": [{"name": "bench"}],
+            "project_id": "bench",
+            "send_anonymous_usage_stats": False,
+            "plugins": plugins,
+        }
         (folder / "meltano.yml").write_text(json.dumps(project))  # YAML is a superset of JSON
-        bench.run(_MELTANO, {}, folder, None, folder / "listed", "state", "list")  # makes Meltano's own database
+        bench.run(MELTANO, {}, folder, None, folder / "listed", "state", "list")  # makes Meltano's own database
         begun = time.perf_counter()
         names = (plugins["extractors"][0]["name"], plugins["loaders"][0]["name"])
-        taken = bench.run(_MELTANO, {}, folder, None, folder / "out", "run", *names)
-        if self.batch and not any(folder.glob("**/*.jsonl.gz*")) and b"BATCH" not in (folder / "out").read_bytes():
-            self._see_batches(bench, settings)
+        taken = bench.run(MELTANO, {}, folder, None, folder / "out", "run", *names)
         return time.perf_counter() - begun, [taken]
 
     def _see_batches(self, bench: Bench, settings: dict[str, Any]) -> None:

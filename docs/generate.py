@@ -209,8 +209,8 @@ def warehouses_page() -> str:
         "",
         "## What is tested, and what is not\n",
         "DuckDB and PostgreSQL are tested themselves. For the others emulators stand, and what these can't show is listed here.",
-        "So run `ifs-bi warehouse-check --config warehouse.json` once against your own warehouse. In a schema of its own (a dataset",
-        "in BigQuery), which it drops at the end, it tries step by step:\n",
+        "So run `ifs-bi warehouse-check --config warehouse.json` once against your own warehouse. In a schema of its own (in",
+        "BigQuery a dataset), which it drops at the end, it tries step by step:\n",
         *(f"- {step.name}." for step in (*STEPS, *PROBES)),
     ]
     for emulated in _emulated():

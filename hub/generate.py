@@ -1,7 +1,8 @@
+# ruff: noqa: INP001 - a script beside the files that it writes
 """Writes hub/*.yml from the code: the definitions of the plugins for Meltano Hub.
 
-``python hub/generate.py`` writes; ``--check`` ends with 1 where a file is not what would be written. What a definition holds is said by
-meltano/hub, ``schemas/plugin_definitions`` and ``schemas/common`` (JSON Schema draft 7).
+``python hub/generate.py`` writes; ``--check`` ends with 1 where a file is not what would be written. What a definition holds is
+said by meltano/hub, ``schemas/plugin_definitions`` and ``schemas/common`` (JSON Schema draft 7).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ VARIANT = "ifs-bi"
 FACTS: Mapping[str, Mapping[str, Any]] = {
     "tap-ifs-cloud": {
         "label": "IFS Cloud",
-        "description": "ERP: purchase orders, supplier invoices, customer orders, general ledger, and any other entity of its OData API",
+        "description": "ERP: purchase orders, supplier invoices, customer orders, general ledger, and any other entity",
         "pip_url": "tap-ifs-cloud",
         "domain_url": "https://www.ifs.com/ifs-cloud",
         "keywords": ["erp", "ifs", "odata", "finance", "procurement"],
@@ -36,7 +37,7 @@ FACTS: Mapping[str, Mapping[str, Any]] = {
     },
     "target-looker-warehouse": {
         "label": "Warehouse behind Looker",
-        "description": "DuckDB, PostgreSQL, Snowflake, BigQuery or Amazon Redshift, kept equal to the source, and Looker told of it",
+        "description": "DuckDB, PostgreSQL, Snowflake, BigQuery or Redshift, kept equal to the source, and Looker told of it",
         "pip_url": "target-looker-warehouse[bigquery,looker,postgresql,redshift,snowflake]",
         "domain_url": "https://cloud.google.com/looker",
         "keywords": ["looker", "lookml", "warehouse", "duckdb", "postgresql", "snowflake", "bigquery", "redshift"],
@@ -67,7 +68,16 @@ KINDS = {
     "object": "object",
 }
 CAPABILITIES = {
-    "extractors": {"catalog", "discover", "state", "about", "stream-maps", "schema-flattening", "activate-version", "batch"}
+    "extractors": {
+        "catalog",
+        "discover",
+        "state",
+        "about",
+        "stream-maps",
+        "schema-flattening",
+        "activate-version",
+        "batch",
+    }
     | {"structured-logging"},
     "loaders": {"about", "stream-maps", "activate-version", "batch", "soft-delete", "hard-delete", "schema-flattening"}
     | {"target-schema", "validate-records", "datatype-failsafe"},

@@ -1,7 +1,7 @@
 """A tap as the template of Meltano's SDK makes it: what a developer has after filling in the address, the schema and the paging.
 
-`cookiecutter https://github.com/meltano/sdk --directory=cookiecutter/tap-template`, REST, without authentication. It is run by the
-interpreter of an environment of its own, and imports nothing of ours.
+`cookiecutter https://github.com/meltano/sdk --directory=cookiecutter/tap-template`, REST, without authentication. It is run by
+the interpreter of an environment of its own, and imports nothing of ours.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tap_ifs_cloud.client import IfsCloud
     from tap_ifs_cloud.metadata import Property
-    from tap_ifs_cloud.record_pages import RecordPage, RecordPages
+    from tap_ifs_cloud.record_pages import RecordPage
     from tap_ifs_cloud.source import Source
     from tap_ifs_cloud.surroundings import Destination
     from tap_ifs_cloud.versions import Version
@@ -50,7 +50,6 @@ class Reading:
         surroundings: log, ledger, key store and clock.
         deselected: properties that a catalog leaves out.
         share: the company that is read, beside others; None: all rows, or those of all companies of the setting at once.
-        record_pages: makes the records of whole pages, where nobody looks at them one by one.
 
     Attributes:
         name: of the stream, and of the company.
@@ -72,7 +71,6 @@ class Reading:
         surroundings: Surroundings,
         deselected: Collection[str] = (),
         share: Share | None = None,
-        record_pages: RecordPages | None = None,
     ) -> None:
         share = share or Share()
         self.source = source
@@ -90,7 +88,7 @@ class Reading:
         self._cloud = cloud
         self._around = surroundings
         self._part = share.part
-        self._record_pages = record_pages
+        self._record_pages = surroundings.record_pages
         self._lines = share.lines
         self._set = SetPages(self._asking, config, cloud, surroundings, Learned.from_state(state.get(LEARNED)))
 

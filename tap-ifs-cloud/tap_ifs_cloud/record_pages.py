@@ -7,6 +7,7 @@ row that is out of the ordinary has no such columns: its rows are then read one 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -24,11 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from tap_ifs_cloud.metadata import Property
     from tap_ifs_cloud.source import Source
     from tap_ifs_cloud.time_zone import SourceZone
 
-_SLICE = 1_000  # rows: what is made of them stays in the processor's cache until it is a line
+_SLICE = 500  # rows: their values stay in the processor's cache on the way from column to column
 
 Column: TypeAlias = "Sequence[Any]"
 
@@ -63,11 +63,11 @@ class RecordPages:
         self._kinds: dict[str, Kind] = {name: kind_of(prop) for name, prop in source.properties.items()}
         self._fixed = modified if modified and self._kinds[modified] is Kind.MOMENT and not zone else None
         self._as_they_came = {Kind.TEXT, Kind.BOOLEAN, Kind.OTHER, *(() if zone else (Kind.MOMENT,))}
-        self.names = [name for name in (*source.properties, ETAG, ROW_VERSION) if name not in left_out]
+        self._names = [name for name in (*source.properties, ETAG, ROW_VERSION) if name not in left_out]
         self._record = msgspec.defstruct(
             "Record",
-            [(f"value{place}", Any) for place in range(len(self.names))],
-            rename={f"value{place}": name for place, name in enumerate(self.names)},
+            [(f"value{place}", Any) for place in range(len(self._names))],
+            rename={f"value{place}": name for place, name in enumerate(self._names)},
             gc=False,
         )
 
@@ -75,13 +75,22 @@ class RecordPages:
         """The records of a page; None where they have to be made one by one."""
         if not rows or not isinstance(rows[0], self._rows):
             return None
-        *came, etags = zip(*map(msgspec.structs.astuple, rows), strict=True)
         try:
-            columns = {name: self._column(name, values) for name, values in zip(self._kinds, came, strict=True)}
+            slices = [self._slice(rows[first : first + _SLICE]) for first in range(0, len(rows), _SLICE)]
         except (ValueError, TypeError, ArithmeticError):
             return None
-        versions = self._add_versions(columns, etags)
-        return RecordPage(rows, columns, self.names, self._record, versions)
+        return RecordPage(rows, slices, self._names, self._record)
+
+    def _slice(self, rows: Sequence[Any]) -> _Slice:
+        *came, etags = zip(*map(msgspec.structs.astuple, rows), strict=True)
+        columns = {name: self._column(name, values) for name, values in zip(self._kinds, came, strict=True)}
+        versions = RowVersions.of(etags)
+        if versions:
+            columns[ETAG], columns[ROW_VERSION] = etags, versions.moments
+        else:
+            columns[ETAG] = [UNSET if etag is None else etag for etag in etags]
+            columns[ROW_VERSION] = [UNSET if etag is UNSET else row_version(etag) for etag in columns[ETAG]]
+        return _Slice(len(rows), columns, versions)
 
     def _column(self, name: str, values: Column) -> Column:
         kind = self._kinds[name]
@@ -101,15 +110,14 @@ class RecordPages:
         value, convert = plain(value), self._converters[name]
         return value if value is None or value is UNSET or convert is None else convert(value)
 
-    @staticmethod
-    def _add_versions(columns: dict[str, Column], etags: Column) -> RowVersions | None:
-        versions = RowVersions.of(etags)
-        if versions:
-            columns[ETAG], columns[ROW_VERSION] = etags, versions.moments
-        else:
-            columns[ETAG] = [UNSET if etag is None else etag for etag in etags]
-            columns[ROW_VERSION] = [UNSET if etag is UNSET else row_version(etag) for etag in columns[ETAG]]
-        return versions
+
+@dataclass(frozen=True)
+class _Slice:
+    """Some records: how many, the values of each property of theirs, and what the ETags say where all have one with a time."""
+
+    count: int
+    columns: Mapping[str, Column]
+    versions: RowVersions | None
 
 
 class RecordPage:
@@ -117,27 +125,19 @@ class RecordPage:
 
     Args:
         rows: as the server sent them.
-        columns: the values of each property of the records.
-        names: those that a record carries, in order.
+        slices: the records.
+        names: the properties that a record carries, in order.
         record: the class of a record, with a field for each name.
-        versions: what the ETags say, where all rows have one with a time.
 
     Attributes:
         rows: the same.
-        versions: the same.
     """
 
     def __init__(
-        self,
-        rows: Sequence[Any],
-        columns: Mapping[str, Column],
-        names: Sequence[str],
-        record: type[msgspec.Struct],
-        versions: RowVersions | None,
+        self, rows: Sequence[Any], slices: Sequence[_Slice], names: Sequence[str], record: type[msgspec.Struct]
     ) -> None:
         self.rows = rows
-        self.versions = versions
-        self._columns = columns
+        self._slices = slices
         self._names = names
         self._record = record
 
@@ -145,13 +145,19 @@ class RecordPage:
         """How many records."""
         return len(self.rows)
 
+    @property
+    def versions(self) -> list[int] | None:
+        """When each row last changed, as `tap_ifs_cloud.versions.version_of` says it; None where an ETag doesn't hold that."""
+        versions: list[int] = []
+        for part in self._slices:
+            if part.versions is None:
+                return None
+            versions += part.versions.seconds
+        return versions
+
     def values(self, name: str) -> Column:
         """What the records hold of one property; numbers that are not integers as `Decimal`, absent values as None."""
-        values = self._columns[name]
-        if type(values[0]) is Raw:
-            with suppress(TypeError):  # one is of another form
-                return cast("Column", decode(b"[" + b",".join(values) + b"]"))
-        return [None if value is UNSET else plain(value) for value in values]
+        return [value for part in self._slices for value in _values(part.columns[name])]
 
     def lines(self, stream: str, version: int | None, at: datetime, begin: int, end: int) -> Iterator[bytes]:
         """RECORD lines, some at a time.
@@ -163,10 +169,20 @@ class RecordPage:
             begin: the first record.
             end: the one behind the last.
         """
-        columns = [self._columns[name] for name in self._names]
         moment = Raw(encode(at))
         told: int | UnsetType = UNSET if version is None else version
-        for first in range(begin, end, _SLICE):
-            last = min(end, first + _SLICE)
-            records = map(self._record, *(values[first:last] for values in columns))
-            yield encode_lines(map(_RecordLine, repeat(stream), records, repeat(told), repeat(moment)))
+        before = 0
+        for part in self._slices:
+            first, last = max(0, begin - before), min(part.count, end - before)
+            before += part.count
+            if first < last:
+                columns = (part.columns[name] for name in self._names)
+                records = map(self._record, *(values[first:last] for values in columns))
+                yield encode_lines(map(_RecordLine, repeat(stream), records, repeat(told), repeat(moment)))
+
+
+def _values(values: Column) -> Column:
+    if type(values[0]) is Raw:
+        with suppress(TypeError):  # one is of another form
+            return cast("Column", decode(b"[" + b",".join(values) + b"]"))
+    return [None if value is UNSET else plain(value) for value in values]

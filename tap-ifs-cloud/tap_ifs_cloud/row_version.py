@@ -74,9 +74,10 @@ class _Comparison:
                 if not compares:
                     reading.log.info("The rows of %s carry no ETag; it is read in full", reading.name)
             page = reading.page(rows)
-            if page is not None and (not compares or page.versions):
-                if compares and page.versions:
-                    self._note_page(page, page.versions.seconds)
+            versions = page.versions if page is not None and compares else None
+            if page is not None and (versions or not compares):
+                if versions:
+                    self._note_page(page, versions)
                 yield page
             else:
                 yield from self._noted(rows) if compares else map(self._to_record.record, rows)

@@ -191,10 +191,10 @@ class EntityStream(PageStream):
                 self._key_store,
                 turns=self._turns,
                 found_empty=self._found_empty,
+                record_pages=record_pages,
             ),
             deselected=[name for name in self.source.properties if not self.mask[("properties", name)]],
             share=Share(part, joins, self._lines),
-            record_pages=record_pages,
         )
 
     @property

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ifs_bi_core.ledger.runs import Run
     from ifs_bi_core.singer.progress import Progress
 
+    from tap_ifs_cloud.record_pages import RecordPages
+
 
 class Destination(Protocol):
     """What a reading of an entire set tells the destination."""
@@ -44,6 +46,7 @@ class Surroundings:
         clock: the present, aware.
         turns: who may write, and who may ask IFS Cloud.
         found_empty: hears that a set is empty.
+        record_pages: makes the records of whole pages; None where each is looked at.
     """
 
     log: logging.Logger
@@ -53,6 +56,7 @@ class Surroundings:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     turns: Turns = field(default_factory=Turns)
     found_empty: Callable[[], None] = lambda: None
+    record_pages: RecordPages | None = None
 
     def waiting(self) -> AbstractContextManager[None]:
         """What an answer of IFS Cloud is waited for in; other streams may write meanwhile."""

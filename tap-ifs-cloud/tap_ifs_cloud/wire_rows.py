@@ -1,8 +1,8 @@
 """Rows as they come, decoded into a type of their entity set: a fraction of the work and room that a `dict` takes.
 
-A row answers to ``row[name]``, ``row.get(name)`` and ``name in row`` as the `dict` of the same JSON does, for the members that are
-read; what else the server sends is not kept. Numbers that nobody goes by from page to page stay the text that they came as until
-somebody asks for them.
+A row answers to ``row[name]``, ``row.get(name)`` and ``name in row`` as the `dict` of the same JSON does, for the members that
+are read; what else the server sends is not kept. Numbers by which nobody goes from page to page stay the text that they came as
+until somebody asks for them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class WireRow(msgspec.Struct, frozen=True, gc=False):
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value of a member, or ``default``."""
-        return self[name] if name in self else default
+        return self[name] if name in self else default  # noqa: SIM401 - this is it
 
 
 def plain(value: Any) -> Any:

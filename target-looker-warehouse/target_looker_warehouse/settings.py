@@ -80,8 +80,8 @@ SETTINGS = th.PropertiesList(
         title="Batch size in rows",
         description=(
             "How many rows of a stream are loaded in one transaction; fewer where rows are wide, since memory is bounded too. "
-            "More of them load a large table faster, and take more memory. Default: 10,000 in DuckDB and PostgreSQL; Snowflake, "
-            "BigQuery and Redshift want few large loads, and have larger defaults."
+            "More of them load a large table faster, and take more memory. Default: 100,000 in DuckDB, 10,000 in PostgreSQL; "
+            "Snowflake, BigQuery and Redshift want few large loads, and have larger defaults."
         ),
     ),
     th.Property(

@@ -208,8 +208,8 @@ def test_a_server_that_restarts_ends_the_run_and_the_next_one_brings_what_is_mis
     running.flight.land()
     postgres.stop("immediate")
     postgres.start()
+    running.process_lines([line.encode() for line in rows(4)])
     with pytest.raises(IfsBiError, match=r"table 's' could not take a batch: .*Nothing of it was done") as lost:
-        running.process_lines([line.encode() for line in rows(4)])
         running.flight.land()
     assert not isinstance(lost.value, OutcomeUnknownError)
     running.close()

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 from dataclasses import dataclass, field
@@ -90,24 +91,35 @@ def missing_lines(prints: tuple[str, ...], output: str) -> list[str]:
 
 
 class Terminal:
-    """A reader in front of a clone. Folder and exported variables stay from block to block, as in a terminal."""
+    """A reader in front of a clone. Folder and exported variables stay from block to block, as in a terminal.
 
-    def __init__(self, clone: Path, ports: range, **variables: str):
-        self.clone, self.ports = clone, ports
+    Args:
+        home: the reader's folder, which holds the clone.
+        ports: what the sandbox listens on instead of those that the pages name.
+        variables: what the reader knows and no page says, such as the address of a database.
+    """
+
+    def __init__(self, home: Path, ports: range, **variables: str):
+        self.home, self.ports = home, ports
         path = [str(BIN), str(ROOT / ".envs/meltano/bin"), os.environ["PATH"]]
-        own = {"PATH": os.pathsep.join(path), "HOME": str(clone.parent), "MELTANO_AUTO_INSTALL": "false"}
+        own = {"PATH": os.pathsep.join(path), "HOME": str(home), "MELTANO_AUTO_INSTALL": "false"}
         self._environment = process_environment(os.environ, own | variables)
-        self._kept = clone.parent / "terminal"
-        self._kept.write_text(f"cd {shlex.quote(str(clone))}\n")
+        self._kept = home / ".terminal"
         self._left_running: list[subprocess.Popen[bytes]] = []
+
+    def go_on(self, other: Terminal) -> None:
+        """Stand where another reader stands, with all that their commands have made."""
+        shutil.copytree(other.home, self.home, symlinks=True, dirs_exist_ok=True)
+        self._kept.write_text(self._kept.read_text().replace(str(other.home), str(self.home)))
 
     def run(self, block: Block) -> str:
         """Run a block to its end, or until it has printed what it is waited for, and give back what it printed."""
         keep = f'trap \'{{ echo "cd $(printf %q "$PWD")"; export -p; }} > {shlex.quote(str(self._kept))}\' EXIT'
-        script = f"source {shlex.quote(str(self._kept))}\n{keep}\nset -eo pipefail\n{self._shifted(block.commands)}"
+        here = self._kept if self._kept.exists() else "/dev/null"
+        script = f"source {shlex.quote(str(here))}\n{keep}\nset -eo pipefail\n{self._shifted(block.commands)}"
         process = subprocess.Popen(
             ["bash", "-c", script],
-            cwd=self.clone,
+            cwd=self.home / "clone",
             env=self._environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

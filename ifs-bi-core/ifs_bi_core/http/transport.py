@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ifs_bi_core.http.message import Request, Send
 
 _CONNECT_SECONDS = 10.0
+_PIECE = 1 << 20  # bytes; `requests` reads 10,240 at a time, which costs more than what is done with a large answer
 
 
 def transport(
@@ -53,7 +54,10 @@ def transport(
                     data=request.body,
                     timeout=(min(_CONNECT_SECONDS, deadline_seconds), timeout_seconds),
                     allow_redirects=False,
+                    stream=True,
                 )
+                with answer:
+                    body = b"".join(answer.iter_content(_PIECE))
         except (
             requests.exceptions.InvalidURL,
             requests.exceptions.InvalidSchema,
@@ -68,7 +72,7 @@ def transport(
                     f"{deadline_seconds:,g} seconds."
                 ) from error
             raise translated from error
-        return Response(answer.status_code, case_insensitive(answer.headers), answer.content, answer.url)
+        return Response(answer.status_code, case_insensitive(answer.headers), body, answer.url)
 
     return send
 

@@ -7,6 +7,7 @@ batches, never with records or requests.
 from __future__ import annotations
 
 import json
+from bisect import bisect, insort
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,9 +21,9 @@ from ifs_bi_core.ledger.batches import read_batches
 from ifs_bi_core.ledger.outcomes import FINAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Table
+    from sqlalchemy import ColumnElement, Connection
 
     from ifs_bi_core.ledger.batches import BatchAccount
     from ifs_bi_core.ledger.history import Part
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 500  # names that one question of the database holds
 _ROWS_AT_ONCE = 1_000
+TAP = "tap-"
+"""How the names of plugins begin that read; the others write."""
 _MINUTE = len("2026-11-22T19:06")
 _THROTTLED = (429, 503)
 _OK_BELOW = 400
@@ -58,6 +61,15 @@ class Scan(NamedTuple):
     stream: str
     at: str
     keys: int
+
+
+class Dead(NamedTuple):
+    """Rows that were refused before they came into a batch."""
+
+    run: str
+    stream: str
+    destination: str
+    rows: int
 
 
 class Requests(NamedTuple):
@@ -100,7 +112,7 @@ class Activity:
         carried: which run carried which stream, of all runs.
         batches: with their events.
         reads: rows that targets read, by run and stream.
-        dead: rows that were refused before they came into a batch, by run and stream.
+        dead: rows that were refused before they came into a batch.
         scans: looks at all keys.
         requests: by run and service.
         busiest: of each service.
@@ -112,7 +124,7 @@ class Activity:
     carried: list[Carried]
     batches: list[BatchAccount]
     reads: dict[str, dict[str, int]]
-    dead: dict[str, dict[str, int]]
+    dead: list[Dead]
     scans: list[Scan]
     requests: list[Requests]
     busiest: list[Minute]
@@ -133,9 +145,9 @@ def activity(ledger: Ledger, *, runs: int) -> Activity:
             shown=shown,
             carried=_carried(connection),
             batches=[one for some in _some(shown) for one in read_batches(connection, BATCHES.c.run.in_(some))],
-            reads=_by_run(connection, READS, shown),
-            dead=_by_run(connection, DEAD_ROWS, shown),
-            scans=_scans(connection, shown),
+            reads=_reads(connection, shown),
+            dead=_dead(connection, shown),
+            scans=_scans(connection, shown, _tap_starts(parts)),
             requests=_requests(connection, shown),
             busiest=_busiest(connection, shown),
             unanswered=_unanswered(connection),
@@ -156,21 +168,34 @@ def _carried(connection: Connection) -> list[Carried]:
     return list(found.values())
 
 
-def _by_run(connection: Connection, table: Table, shown: Sequence[str]) -> dict[str, dict[str, int]]:
+def _reads(connection: Connection, shown: Sequence[str]) -> dict[str, dict[str, int]]:
     """Rows by run and stream."""
-    rows = func.sum(table.c.rows) if "rows" in table.c else func.count()
     found: dict[str, dict[str, int]] = defaultdict(dict)
     for some in _some(shown):
-        asked = select(table.c.run, table.c.stream, rows).where(table.c.run.in_(some))
-        for run, stream, count in connection.execute(asked.group_by(table.c.run, table.c.stream)):
+        asked = select(READS.c.run, READS.c.stream, func.sum(READS.c.rows)).where(READS.c.run.in_(some))
+        for run, stream, count in connection.execute(asked.group_by(READS.c.run, READS.c.stream)):
             found[run][stream] = int(count)
     return dict(found)
 
 
-def _scans(connection: Connection, shown: Sequence[str]) -> list[Scan]:
-    """Pages of which nothing but the key was asked for."""
-    keys: Counter[tuple[str, str]] = Counter()
-    latest: dict[tuple[str, str], str] = {}
+def _dead(connection: Connection, shown: Sequence[str]) -> list[Dead]:
+    place = (DEAD_ROWS.c.run, DEAD_ROWS.c.stream, DEAD_ROWS.c.destination)
+    asked = (select(*place, func.count()).where(DEAD_ROWS.c.run.in_(some)).group_by(*place) for some in _some(shown))
+    return [Dead(*row) for query in asked for row in connection.execute(query)]
+
+
+def _tap_starts(parts: Iterable[Part]) -> dict[str, list[str]]:
+    """When the taps of each run began: a run of Meltano may have several, one after the other."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for part in parts:
+        if part.plugin.startswith(TAP):
+            insort(found[part.run], part.started)
+    return found
+
+
+def _scans(connection: Connection, shown: Sequence[str], tap_starts: Mapping[str, list[str]]) -> list[Scan]:
+    """Pages of which nothing but the key was asked for, of each run's last tap that asked."""
+    found: dict[tuple[str, str], tuple[int, Scan]] = {}
     chosen = PAGES.c.first_key.is_not(None) & or_(
         *(PAGES.c.query.like(f"%{name}=%") for name in ("$select", "%24select"))
     )
@@ -179,9 +204,11 @@ def _scans(connection: Connection, shown: Sequence[str]) -> list[Scan]:
         asked = select(*columns).where(PAGES.c.run.in_(some) & chosen).order_by(PAGES.c.id)
         for row in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(asked):
             if is_of_keys(row.query, row.first_key):
-                keys[row.run, row.stream] += row.rows
-                latest[row.run, row.stream] = row.at
-    return [Scan(*place, latest[place], count) for place, count in keys.items()]
+                tap = bisect(tap_starts.get(row.run, ()), row.at)
+                earlier, scan = found.get((row.run, row.stream), (tap, None))
+                keys = scan.keys if scan and earlier == tap else 0
+                found[row.run, row.stream] = tap, Scan(row.run, row.stream, row.at, keys + row.rows)
+    return [scan for _, scan in found.values()]
 
 
 def is_of_keys(query: str, first_key: str) -> bool:

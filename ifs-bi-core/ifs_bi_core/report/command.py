@@ -147,7 +147,7 @@ def report(  # noqa: PLR0913 - one for each option
 def _write(found: Report, output: Path | None, *, as_json: bool, as_metrics: bool) -> None:
     # Each form is imported where it is asked for: the list of verbs needn't wait for any.
     if as_json:
-        from ifs_bi_core.report.form import as_json as form  # noqa: PLC0415 - the reason stands above
+        from ifs_bi_core.report.figures import as_json as form  # noqa: PLC0415 - the reason stands above
     elif as_metrics:
         from ifs_bi_core.report.openmetrics import openmetrics as form  # noqa: PLC0415 - the same
     else:

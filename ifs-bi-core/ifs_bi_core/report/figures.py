@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from ifs_bi_core.ledger.versions import Lag
     from ifs_bi_core.report.schedules import Freshness, Origin
@@ -238,3 +240,8 @@ class Report:
     dead_letters: tuple[DeadLetterFigures, ...]
     unknown: tuple[UnknownFigures, ...]
     form: int = FORM
+
+
+def as_json(report: Report) -> str:
+    """The report as one JSON object in one line; its names are those of the values here."""
+    return msgspec.json.encode(report).decode()

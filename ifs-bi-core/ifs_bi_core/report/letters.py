@@ -57,4 +57,6 @@ def _command(letters: Sequence[Letter], ends: Mapping[str, RunEnd], state_dir: s
         words += ["--stream", newest.stream, "--destination", newest.destination]
         words += ["--unanswered"] if newest.state is State.REPLAYING else []
     end = ends.get(newest.run)
-    return f"{shlex.join(words)} | {end.target if end and end.target else 'TARGET'} --config CONFIG"
+    # A run of Meltano may have several targets, and the letter does not say which of them it was.
+    target = end.targets[0] if end and len(end.targets) == 1 else ""
+    return f"{shlex.join(words)} | {target or 'TARGET'} --config CONFIG"

@@ -9,7 +9,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from ifs_bi_core.report import sections
+from ifs_bi_core.report import attention, sections
 from ifs_bi_core.report.charts import PATTERN
 from ifs_bi_core.report.figures import Status
 from ifs_bi_core.report.markup import section, time
@@ -45,13 +45,13 @@ def page(report: Report) -> str:
 </header>
 <main>
 {_tiles(report)}
-{sections.findings(report.findings)}
+{attention.findings(report.findings)}
 {_nothing_yet(report)}
 {sections.streams(report)}
 {sections.runs(report)}
 {sections.services(report)}
-{sections.dead_letters(report.dead_letters)}
-{sections.unknown(report.unknown)}
+{attention.dead_letters(report.dead_letters)}
+{attention.unknown(report.unknown)}
 </main>
 <footer><p>Made by <code>ifs-bi report</code>. Times are those of your zone, with UTC in their title; without scripts they are
 UTC. No key and no value of a record is on this page.</p></footer>

@@ -13,7 +13,7 @@ from ifs_bi_core.redaction import REDACTOR
 from ifs_bi_core.report.figures import Finding, Kind, Report
 from ifs_bi_core.report.findings import findings
 from ifs_bi_core.report.letters import OPEN, letter_figures
-from ifs_bi_core.report.run_sums import balances, run_ends, run_figures, service_figures
+from ifs_bi_core.report.run_sums import balances, run_ends, run_figures, service_figures, target_of
 from ifs_bi_core.report.stream_sums import stream_figures, unknown_figures
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def read_report(
     lines = balances(found, ends)
     letters, unreadable = _letters(ledger.state_dir, ends, state_dir)
     shown = run_figures(found, ends, lines)
-    streams = stream_figures(found, ends, lines, _lags(found, ends, ledger.state_dir), schedules or {}, now)
+    streams = stream_figures(found, ends, _lags(found, ends, ledger.state_dir), schedules or {}, now)
     unknown = unknown_figures(found.unanswered, ends)
     return Report(
         made_at=instant(now),
@@ -75,11 +75,10 @@ def read_report(
 def _lags(found: Activity, ends: Mapping[str, RunEnd], state_dir: Path) -> dict[Place, Lag]:
     """By stream and target; of several destinations the one that was written to last."""
     lags: dict[Place, Lag] = {}
+    parts = {part.part: part.plugin for part in found.parts}
     by_time = sorted(newest_by(found.batches).items(), key=lambda item: item[1][-1].at)
     for (stream, _), accounts in by_time:
-        end = ends.get(accounts[-1].run)
-        if end is not None:
-            lags[stream, end.target] = lag(accounts, state_dir)
+        lags[stream, target_of(accounts[-1], parts, ends)] = lag(accounts, state_dir)
     return lags
 
 

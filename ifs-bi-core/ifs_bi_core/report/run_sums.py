@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ifs_bi_core.ledger import outcomes
+from ifs_bi_core.ledger.activity import TAP
 from ifs_bi_core.report.figures import RunFigures, ServiceFigures, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ifs_bi_core.ledger.activity import Activity, Minute, Requests
+    from ifs_bi_core.ledger.batches import BatchAccount
     from ifs_bi_core.ledger.history import Part
     from ifs_bi_core.ledger.outcomes import Line
 
@@ -23,7 +25,6 @@ LIMITS_PER_MINUTE: Mapping[str, float] = {
 }
 """By service as the ledger names it; ``--limit`` says otherwise."""
 
-_TAP = "tap-"
 _LONGEST_RUN = timedelta(days=1)
 """A run that has not ended by then was killed, as far as a report is concerned."""
 
@@ -34,13 +35,13 @@ class RunEnd:
 
     Attributes:
         plugins: of its processes, in the order of their start.
-        target: the plugin that is no tap; empty where there is none.
+        targets: the plugins that are no taps; an empty name where there is none.
         targets_complete: whether the processes that are no tap came to their end.
     """
 
     run: str
     plugins: tuple[str, ...]
-    target: str
+    targets: tuple[str, ...]
     status: Status
     started: str
     ended: str | None
@@ -62,12 +63,12 @@ def run_ends(parts: Iterable[Part], now: datetime) -> dict[str, RunEnd]:
 
 
 def _end(run: str, parts: Sequence[Part], now: datetime) -> RunEnd:
-    others = [part for part in parts if not part.plugin.startswith(_TAP)]
+    others = [part for part in parts if not part.plugin.startswith(TAP)]
     ends = [part.ended for part in parts]
     return RunEnd(
         run=run,
         plugins=tuple(dict.fromkeys(part.plugin for part in parts)),
-        target=others[0].plugin if others else "",
+        targets=tuple(dict.fromkeys(part.plugin for part in others)) or ("",),
         status=_status(parts, now),
         started=min(part.started for part in parts),
         ended=max(end for end in ends if end is not None) if None not in ends else None,
@@ -106,7 +107,8 @@ def _run(end: RunEnd, lines: Sequence[Line], pulled: int, requests: Sequence[Req
         sum(getattr(line, name) for line in lines) for name in ("acknowledged", "dead", "unknown", "waiting")
     )
     seconds = None if end.ended is None else seconds_between(end.started, end.ended)
-    settled = acknowledged + dead if end.target else pulled
+    has_target = any(end.targets)
+    settled = acknowledged + dead if has_target else pulled
     return RunFigures(
         run=end.run,
         plugins=end.plugins,
@@ -114,7 +116,7 @@ def _run(end: RunEnd, lines: Sequence[Line], pulled: int, requests: Sequence[Req
         started=end.started,
         ended=end.ended,
         seconds=seconds,
-        read=sum(line.read for line in lines) if end.target else pulled,
+        read=sum(line.read for line in lines) if has_target else pulled,
         acknowledged=acknowledged,
         dead=dead,
         unknown=unknown,
@@ -132,11 +134,14 @@ def balances(activity: Activity, ends: Mapping[str, RunEnd]) -> dict[str, list[L
     batches: dict[str, list[tuple[str, outcomes.Fates]]] = defaultdict(list)
     for account in activity.batches:
         batches[account.run].append((account.stream, account.fates))
+    dead: dict[str, Counter[str]] = defaultdict(Counter)
+    for refused in activity.dead:
+        dead[refused.run][refused.stream] += refused.rows
     return {
         run: outcomes.balance(
             complete=ends[run].complete,
             reads=activity.reads.get(run, {}),
-            dead=activity.dead.get(run, {}),
+            dead=dead[run],
             batches=batches[run],
         )
         for run in activity.shown
@@ -169,6 +174,12 @@ def _service(made: Sequence[Requests], most: Minute, limits: Mapping[str, float]
         limit_per_minute=limit,
         limit_used=None if limit is None else round(most.requests / limit, 4),
     )
+
+
+def target_of(account: BatchAccount, parts: Mapping[str, str], ends: Mapping[str, RunEnd]) -> str:
+    """The plugin that wrote a batch; ``parts`` are plugins by process."""
+    end = ends.get(account.run)
+    return parts.get(account.part) or (end.targets[0] if end else "")
 
 
 def seconds_between(earlier: str, later: str) -> float:

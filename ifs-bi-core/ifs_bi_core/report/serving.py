@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ifs_bi_core.errors import ConfigError, IfsBiError
 from ifs_bi_core.redaction import REDACTOR
-from ifs_bi_core.report.form import as_json
+from ifs_bi_core.report.figures import as_json
 from ifs_bi_core.report.openmetrics import CONTENT_TYPE, openmetrics
 from ifs_bi_core.report.page import page, policy
 from ifs_bi_core.settings import is_loopback

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ifs_bi_core.ledger.outcomes import State
 from ifs_bi_core.report.figures import DeleteScan, Status, StreamFigures, UnknownFigures
+from ifs_bi_core.report.run_sums import target_of
 from ifs_bi_core.report.schedules import schedule
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from ifs_bi_core.ledger.activity import Activity, Scan
     from ifs_bi_core.ledger.batches import BatchAccount
-    from ifs_bi_core.ledger.outcomes import Line
     from ifs_bi_core.ledger.versions import Lag
     from ifs_bi_core.report.run_sums import RunEnd
 
@@ -24,36 +24,29 @@ Place = tuple[str, str]
 """A stream, and the target that it goes to."""
 
 
-@dataclass(frozen=True)
-class Deliveries:
-    """When a stream was delivered to its end, by place; a place that is there without one was carried in vain."""
-
-    at: Mapping[Place, Sequence[str]]
-
-
-def deliveries(activity: Activity, ends: Mapping[str, RunEnd]) -> Deliveries:
-    """Which runs delivered which stream.
+def deliveries(activity: Activity, ends: Mapping[str, RunEnd]) -> dict[Place, list[str]]:
+    """When each stream was delivered to its end; a place that is there without a moment was carried in vain.
 
     A run that came to its end delivered all that it carried, be it no row at all. One whose tap failed, which stops some streams
     and lets others go on, delivered those of which the target acknowledged every row.
     """
-    open_places = {(account.run, account.stream) for account in activity.unanswered}
+    unanswered = {(account.run, account.stream) for account in activity.unanswered}
     found: dict[Place, list[str]] = defaultdict(list)
     for carried in activity.carried:
         end = ends.get(carried.run)
         if end is None:  # pruned, or begun after the processes were listed
             continue
-        moments = found[carried.stream, end.target]
-        acknowledged = carried.in_batches and (carried.run, carried.stream) not in open_places
-        if end.complete or (end.targets_complete and acknowledged):
-            moments.append(carried.at)
-    return Deliveries({place: sorted(moments) for place, moments in found.items()})
+        acknowledged = carried.in_batches and (carried.run, carried.stream) not in unanswered
+        for target in end.targets:
+            moments = found[carried.stream, target]
+            if end.complete or (end.targets_complete and acknowledged):
+                moments.append(carried.at)
+    return {place: sorted(moments) for place, moments in found.items()}
 
 
 def stream_figures(
     activity: Activity,
     ends: Mapping[str, RunEnd],
-    lines: Mapping[str, list[Line]],
     lags: Mapping[Place, Lag],
     given: Mapping[str, float],
     now: datetime,
@@ -63,62 +56,78 @@ def stream_figures(
     Args:
         activity: what the ledger holds.
         ends: of all runs.
-        lines: balances of the shown runs.
         lags: by stream and target.
         given: schedules in seconds (`ifs_bi_core.report.schedules.given_schedules`).
         now: ages count from it.
     """
-    destinations: dict[Place, dict[str, None]] = defaultdict(dict)
-    for account in activity.batches:
-        if account.run in ends:
-            destinations[account.stream, ends[account.run].target][account.destination] = None
-    by_run = {run: {line.stream: line for line in own} for run, own in lines.items()}
-    carried_by = defaultdict(set)
+    rows, destinations = _rows(activity, ends)
+    carried_in: dict[str, set[str]] = defaultdict(set)
     for carried in activity.carried:
-        carried_by[carried.run].add(carried.stream)
-    scans = {(scan.stream, ends[scan.run].target): scan for scan in activity.scans if scan.run in ends}
+        carried_in[carried.run].add(carried.stream)
+    scans = {
+        (scan.stream, target): scan for scan in activity.scans if scan.run in ends for target in ends[scan.run].targets
+    }
     found = []
-    for (stream, target), moments in sorted(deliveries(activity, ends).at.items()):
-        own = [
-            (by_run[run].get(stream), stream in carried_by[run]) if ends[run].target == target else (None, False)
+    for place, moments in sorted(deliveries(activity, ends).items()):
+        stream, target = place
+        by_run = [
+            rows[run, place] if stream in carried_in[run] and target in ends[run].targets else None
             for run in activity.shown
         ]
-        rows = tuple(line.acknowledged if line else (0 if was_there else None) for line, was_there in own)
-        settled = [line for line, _ in own if line]
+        total = sum(filter(None, by_run), Counter[State]())
         age = (now - datetime.fromisoformat(moments[-1])).total_seconds() if moments else None
         plan = schedule(stream, [datetime.fromisoformat(moment).timestamp() for moment in moments], given)
-        lag = _told(lags.get((stream, target)), activity, ends, (stream, target))
+        lag = _told(lags.get(place), carried_in, ends, place)
         found.append(
             StreamFigures(
                 stream=stream,
                 target=target,
-                destinations=tuple(destinations[stream, target]),
+                destinations=tuple(destinations[place]),
                 freshness=plan.freshness(age),
                 delivered_at=moments[-1] if moments else None,
                 age_seconds=age,
                 every_seconds=plan.every_seconds,
                 schedule=plan.origin,
                 late_after_seconds=plan.late_after_seconds,
-                rows=rows,
-                acknowledged=sum(line.acknowledged for line in settled),
-                dead=sum(line.dead for line in settled),
-                unknown=sum(line.unknown for line in settled),
-                waiting=sum(line.waiting for line in settled),
+                rows=tuple(None if one is None else one[State.ACKNOWLEDGED] for one in by_run),
+                acknowledged=total[State.ACKNOWLEDGED],
+                dead=total[State.REFUSED],
+                unknown=total[State.UNKNOWN] + total[State.PUSHING],
+                waiting=total[State.WRITTEN],
                 lag=lag,
-                scan=_scan(scans.get((stream, target)), lag),
+                scan=_scan(scans.get(place), lag),
             )
         )
     return found
 
 
-def _told(lag: Lag | None, activity: Activity, ends: Mapping[str, RunEnd], place: Place) -> Lag | None:
+def _rows(
+    activity: Activity, ends: Mapping[str, RunEnd]
+) -> tuple[dict[tuple[str, Place], Counter[State]], dict[Place, dict[str, None]]]:
+    """What became of the rows, by run and place; and the destinations of each place, in the order of their first batch."""
+    parts = {part.part: part.plugin for part in activity.parts}
+    rows: dict[tuple[str, Place], Counter[State]] = defaultdict(Counter)
+    destinations: dict[Place, dict[str, None]] = defaultdict(dict)
+    targets: dict[str, str] = {}
+    for account in activity.batches:
+        place = account.stream, target_of(account, parts, ends)
+        rows[account.run, place] += account.fates.counts()
+        destinations[place][account.destination] = None
+        targets[account.destination] = place[1]
+    for refused in activity.dead:
+        if refused.run in ends:
+            target = targets.get(refused.destination, ends[refused.run].targets[0])
+            rows[refused.run, (refused.stream, target)][State.REFUSED] += refused.rows
+    return rows, destinations
+
+
+def _told(lag: Lag | None, carried_in: Mapping[str, set[str]], ends: Mapping[str, RunEnd], place: Place) -> Lag | None:
     """The lag; a first load brings rows of any age, so it has none."""
-    if lag is None:
-        return None
     stream, target = place
-    runs = {carried.run for carried in activity.carried if carried.stream == stream and carried.run in ends}
-    first = next((run for run, end in ends.items() if run in runs and end.target == target), None)
-    return replace(lag, seconds=None) if lag.run == first else lag
+    first = next(
+        (run for run, end in ends.items() if target in end.targets and stream in carried_in.get(run, ())), None
+    )
+    return replace(lag, seconds=None) if lag is not None and lag.run == first else lag
 
 
 def _scan(scan: Scan | None, lag: Lag | None) -> DeleteScan | None:

@@ -43,7 +43,7 @@ def encode(value: Any) -> bytes:
 
 def encode_lines(values: Iterable[Any]) -> bytes:
     """`encode` of each value, each with an end of line."""
-    return _ENCODER.encode_lines(values)
+    return _ENCODER.encode_lines(list(values))  # of an iterator it never lets go (msgspec 0.22)
 
 
 def decode(line: str | bytes) -> Any:

@@ -4,6 +4,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ifs_bi_core.dead_letter.letter import RefusedRow
@@ -67,7 +68,7 @@ def rows(night, count):
     changed = [night - timedelta(minutes=60 + count - 1 - number) for number in range(count)]
     payload = f'{{"Name":"{VALUE}"}}'
     return [
-        TrailRow(key_text({"OrderNo": f"{KEY} {number}"}, ["OrderNo"]), instant(at), instant(night), None, False, payload)
+        TrailRow(key_text({"OrderNo": f"{KEY} {number}"}, ["OrderNo"]), instant(at), instant(night), payload=payload)
         for number, at in enumerate(changed)
     ]
 
@@ -100,6 +101,12 @@ def nightly(ledger, clock, name, rows_of, *, target="target-powerbi", destinatio
         run.end(0)
 
 
+@pytest.fixture(scope="session")
+def scene():
+    """What other scenes are made of."""
+    return SimpleNamespace(Clock=Clock, nightly=nightly, rows=rows, POWERBI=POWERBI, WAREHOUSE=WAREHOUSE)
+
+
 @pytest.fixture(scope="module")
 def week(tmp_path_factory):
     """Six good nights; then one row is refused, one batch is not answered, and another pipe fails."""
@@ -121,7 +128,9 @@ def week(tmp_path_factory):
     letters = DeadLetters(state_dir, clock=clock)
     line = f'{{"type":"RECORD","record":{{"Name":"{VALUE}"}}}}'.encode()
     refused = RefusedRow(line, f"Name is '{VALUE}', which is too long", f'{{"OrderNo":"{KEY} 2"}}')
-    letters.put("purchase_orders", schema=b'{"type":"SCHEMA"}', rows=[refused], run="dead", destination=POWERBI, batch=batch.id)
+    letters.put(
+        "purchase_orders", schema=b'{"type":"SCHEMA"}', rows=[refused], run="dead", destination=POWERBI, batch=batch.id
+    )
     with closing(Ledger.open(None, state_dir, clock=clock)) as ledger:
         clock.now = datetime(2026, 11, 15, 4, tzinfo=UTC)
         run = ledger.begin_run("target-looker-warehouse", "0.1.0", run="killed")
@@ -175,14 +184,17 @@ def _run(held, run, at, number):
         part = {"run": run, "part": f"{number}-{place}", "plugin": plugin, "version": "1", "host": "etl", "pid": 1}
         held[RUN_EVENTS] += [
             part | {"event": "started", "at": instant(at), "exit_code": None},
-            part | {"event": "ended", "at": instant(at + timedelta(minutes=5)), "exit_code": 1 if number % 37 == 36 else 0},
+            part
+            | {"event": "ended", "at": instant(at + timedelta(minutes=5)), "exit_code": 1 if number % 37 == 36 else 0},
         ]
     for place, stream in enumerate(STREAMS):
         here = {"run": run, "stream": stream, "at": instant(at + timedelta(minutes=1))}
         size = 1_000_000 if not number else (number * 31 + place * 17) % 900 + 1
         batch = f"{run}-{place}"
         query = "https://ifs/Set?$top=5000"
-        held[PAGES].append(here | {"number": 1, "rows": size, "first_key": '{"A":"1"}', "last_key": "{}", "query": query})
+        held[PAGES].append(
+            here | {"number": 1, "rows": size, "first_key": '{"A":"1"}', "last_key": "{}", "query": query}
+        )
         held[READS].append({"run": run, "part": f"{number}-1", "stream": stream, "rows": size})
         lies = {"file": f"batches/{batch}", "bytes": 1, "key_names": None, "destination": POWERBI, "host": "etl"}
         held[BATCHES].append(here | lies | {"batch": batch, "part": f"{number}-1", "rows": size})
@@ -190,5 +202,12 @@ def _run(held, run, at, number):
             event = {"batch": batch, "run": run, "at": here["at"], "state": state, "reason": None, "positions": None}
             held[BATCH_EVENTS].append(event)
         call = {"run": run, "at": here["at"], "service": "ifs", "operation": f"{stream} page 1", "method": "GET"}
-        answer = {"status": 200, "seconds": 0.2, "sent_bytes": 0, "received_bytes": 100, "request_id": None, "error": None}
+        answer = {
+            "status": 200,
+            "seconds": 0.2,
+            "sent_bytes": 0,
+            "received_bytes": 100,
+            "request_id": None,
+            "error": None,
+        }
         held[ATTEMPTS].append(call | answer)

@@ -11,9 +11,8 @@ import pytest
 from ifs_bi_core.ledger import history
 from ifs_bi_core.ledger.activity import is_of_keys
 from ifs_bi_core.ledger.runs import Ledger
-from ifs_bi_core.report.figures import Kind, Status
+from ifs_bi_core.report.figures import Kind, Status, as_json
 from ifs_bi_core.report.findings import findings
-from ifs_bi_core.report.form import as_json
 from ifs_bi_core.report.reading import read_report
 from ifs_bi_core.report.schedules import Freshness, Origin
 
@@ -44,7 +43,9 @@ def test_rows_are_those_of_the_balance(week, found):
     with closing(Ledger.open(None, week.state_dir)) as ledger:
         for run in found.runs:
             lines = history.balance(ledger, run.run).streams
-            sums = [sum(getattr(line, name) for line in lines) for name in ("acknowledged", "dead", "unknown", "waiting")]
+            sums = [
+                sum(getattr(line, name) for line in lines) for name in ("acknowledged", "dead", "unknown", "waiting")
+            ]
             assert [run.acknowledged, run.dead, run.unknown, run.waiting] == sums
     assert found.runs[6].read == 4
     assert (found.runs[6].acknowledged, found.runs[6].dead) == (3, 1)
@@ -146,7 +147,8 @@ def test_dead_letters_are_told_with_the_command_that_replays_them(week, found):
     assert (letter.stream, letter.rows, letter.letters, letter.state) == ("purchase_orders", 1, 1, "pending")
     assert letter.reason == "Name is …, which is too long"
     assert re.fullmatch(
-        r"ifs-bi replay --stream purchase_orders --destination https://\S+ \| target-powerbi --config CONFIG", letter.command
+        r"ifs-bi replay --stream purchase_orders --destination https://\S+ \| target-powerbi --config CONFIG",
+        letter.command,
     )
     [other] = week.report(state_dir="/srv/my state").dead_letters
     assert "--state-dir '/srv/my state'" in other.command
@@ -176,7 +178,9 @@ def test_a_run_that_does_not_account_for_every_row_is_found(week):
 
 def test_a_damaged_dead_letter_is_a_finding_and_the_rest_is_told(tmp_path):
     (tmp_path / "dead-letters" / "pending" / "20261122T190000Z-orders-0123456789abcdef").mkdir(parents=True)
-    (tmp_path / "dead-letters" / "pending" / "20261122T190000Z-orders-0123456789abcdef" / "reason.json").write_text("{}")
+    (tmp_path / "dead-letters" / "pending" / "20261122T190000Z-orders-0123456789abcdef" / "reason.json").write_text(
+        "{}"
+    )
     with closing(Ledger.open(None, tmp_path)) as ledger:
         found = read_report(ledger)
     assert [one.kind for one in found.findings] == [Kind.UNREADABLE]
@@ -200,6 +204,57 @@ def test_every_database_tells_the_same(open_ledger, tmp_path):
     assert (stream.stream, stream.target, stream.age_seconds, stream.scan.keys) == ("orders", "", 3600, 3)
     assert [(one.run, one.read, one.status) for one in found.runs] == [("only", 0, Status.DONE)]
     assert found.findings == ()
+
+
+def test_two_pipes_of_one_meltano_run_are_told_apart(scene, tmp_path):
+    clock = scene.Clock(datetime(2026, 11, 20, tzinfo=UTC))
+    with closing(Ledger.open(None, tmp_path, clock=clock)) as ledger:
+        scene.nightly(ledger, clock, "both", {"orders": 4, "gl": 1})
+        clock.pass_by(60)
+        warehouse = {"target": "target-looker-warehouse", "destination": scene.WAREHOUSE}
+        scene.nightly(ledger, clock, "both", {"orders": 7}, **warehouse)
+        found = read_report(ledger)
+    [run] = found.runs
+    assert (run.acknowledged, run.read, run.balanced, len(run.plugins)) == (12, 12, True, 3)
+    orders = {one.target: one for one in found.streams if one.stream == "orders"}
+    assert orders["target-powerbi"].rows == (4,)
+    assert orders["target-looker-warehouse"].rows == (7,)
+    assert orders["target-powerbi"].destinations == (scene.POWERBI,)
+    assert {one.scan.keys for one in orders.values()} == {1000}
+
+
+def test_rows_that_were_refused_before_they_came_into_a_batch_are_counted(scene, tmp_path):
+    with closing(Ledger.open(None, tmp_path)) as ledger:
+        run = ledger.begin_run("target-powerbi", "1", run="only")
+        run.read("orders", 3)
+        batch = run.write_batch("orders", scene.POWERBI, scene.rows(datetime(2026, 11, 20, tzinfo=UTC), 2))
+        batch.pushing()
+        batch.acknowledged()
+        run.dead("orders", scene.POWERBI, "no key")
+        run.end(3)
+        found = read_report(ledger)
+    [stream], [only] = found.streams, found.runs
+    assert (stream.acknowledged, stream.dead) == (only.acknowledged, only.dead) == (2, 1)
+    assert only.balanced
+
+
+def test_a_stream_goes_on_when_the_tap_fails_at_another(scene, tmp_path):
+    clock = scene.Clock(datetime(2026, 11, 20, tzinfo=UTC))
+    with closing(Ledger.open(None, tmp_path, clock=clock)) as ledger:
+        scene.nightly(ledger, clock, "broken", {"orders": 4, "gl": 0}, tap_code=1)
+        found = {one.stream: one.delivered_at for one in read_report(ledger).streams}
+    assert found["orders"] is not None
+    assert found["gl"] is None
+
+
+def test_a_damaged_batch_file_is_counted_as_one_that_is_elsewhere(scene, tmp_path):
+    clock = scene.Clock(datetime(2026, 11, 20, tzinfo=UTC))
+    with closing(Ledger.open(None, tmp_path, clock=clock)) as ledger:
+        scene.nightly(ledger, clock, "first", {"orders": 4})
+        [file] = tmp_path.glob("batches/orders/*.parquet")
+        file.write_bytes(file.read_bytes()[:50])
+        [stream] = read_report(ledger).streams
+    assert (stream.lag.files, stream.lag.files_elsewhere, stream.lag.seconds) == (0, 1, None)
 
 
 def test_the_form_for_machines_holds_all_of_it(found):

@@ -99,14 +99,14 @@ def test_a_short_number_is_short_and_near(number):
     [
         ("OrderNo is too long", "OrderNo is too long"),
         ("Name is 'O''Neill', which is no number", "Name is …, which is no number"),
-        ('Value "a \'b\' c" of Name is refused', "Value … of Name is refused"),
+        ("Value \"a 'b' c\" of Name was refused", "Value … of Name was refused"),
         ("Amount is 12345.67, and a Decimal has 19 digits", "Amount is …, and a Decimal has … digits"),
         ("choose tables.x.columns.y.type: Int64 or String", "choose tables.x.columns.y.type: Int64 or String"),
         ("Supplier is ACME", "Supplier is …"),
         ("the name can't be read", "the name can't be read"),
         ("Key (OrderNo)=(A10023) already exists", "Key (OrderNo)=… already exists"),
         ("it begins 'and never ends", "it begins …"),
-        ('{"OrderNo":"A"} is refused', "… is refused"),
+        ('{"OrderNo":"A"} was refused', "… was refused"),
     ],
 )
 def test_a_reason_is_told_without_the_value(reason, told):

@@ -63,8 +63,8 @@ def check(scratch: Scratch, tell: Callable[[Outcome], None], *, keep: bool = Fal
         ConfigError: there is such a schema, or this user may not make it.
         IfsBiError: it can't be made.
     """
-    scratch.make()
     try:
+        scratch.make()
         for step in STEPS:
             tell(_outcome(step.name, lambda step=step: _flaw(scratch, step)))  # type: ignore[misc]
         for probe in PROBES:
@@ -75,7 +75,8 @@ def check(scratch: Scratch, tell: Callable[[Outcome], None], *, keep: bool = Fal
                 else _outcome(probe.name, lambda probe=probe: probe.flaw(scratch))  # type: ignore[misc]
             )
     finally:
-        tell(_ended(scratch, keep=keep))
+        if scratch.made:
+            tell(_ended(scratch, keep=keep))
 
 
 def _ended(scratch: Scratch, *, keep: bool) -> Outcome:

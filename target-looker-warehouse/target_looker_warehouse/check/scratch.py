@@ -70,6 +70,7 @@ class Scratch:
 
     Attributes:
         name: the schema's, as the warehouse spells it.
+        made: whether the schema is this check's own; also where nobody waited for the answer of the warehouse.
         streams: those that were loaded.
 
     Raises:
@@ -82,6 +83,7 @@ class Scratch:
         self._address = check_address(self._config["warehouse_url"], self._config.get("staging_url"))
         self._folder = folder
         self._schema = schema
+        self.made = False
         self.streams: dict[str, None] = {}
         with self.connection() as connection:
             self.dialect = replace(
@@ -119,7 +121,12 @@ class Scratch:
                     f"There is a schema {self.name!r} in {self.destination}, and this check drops the one it works in. Give a "
                     f"name with --schema that nothing has, or none."
                 )
-            connection.define(f"CREATE SCHEMA {self.qualified()}")
+            self.made = True
+            try:
+                connection.define(f"CREATE SCHEMA {self.qualified()}")
+            except Exception:
+                self.made = False
+                raise
 
     def drop(self) -> None:
         """Drop the schema with all that is in it.
@@ -133,7 +140,7 @@ class Scratch:
     @property
     def drop_statement(self) -> str:
         """What drops the schema."""
-        return f"DROP SCHEMA {self.qualified()} CASCADE"
+        return f"DROP SCHEMA IF EXISTS {self.qualified()} CASCADE"
 
     def qualified(self, *table: str) -> str:
         """The schema, or a table in it, as SQL text."""
@@ -259,13 +266,14 @@ class _Reading:
             return f"CAST({name} AS {self._dialect.types[Kind.TEXT]})"
         if kind is not Kind.TIMESTAMP:
             return name
-        source = self._properties.get(column, column)
+        source, text = self._properties.get(column, column), self._dialect.types[Kind.TEXT]
         cases = []
         for moment in dict.fromkeys(row[source] for row in self._expected if source in row):
             parameters += [moment.replace("Z", "+00:00"), moment]
             place = len(parameters)
-            cases.append(f"WHEN {name} = CAST(${place - 1} AS {self._dialect.types[Kind.TIMESTAMP]}) THEN ${place}")
-        text = self._dialect.types[Kind.TEXT]
+            cases.append(
+                f"WHEN {name} = CAST(${place - 1} AS {self._dialect.types[Kind.TIMESTAMP]}) THEN CAST(${place} AS {text})"
+            )
         return f"CASE WHEN {name} IS NULL THEN NULL {' '.join(cases)} ELSE CAST({name} AS {text}) END"
 
 

@@ -98,7 +98,7 @@ def client(found: Place) -> bigquery.Client:
         location=found.location,
         credentials=_credentials(found),
         client_options={"api_endpoint": found.endpoint} if found.endpoint else None,
-        client_info=ClientInfo(user_agent="target-looker-warehouse"),
+        client_info=ClientInfo(user_agent="target-looker-warehouse"),  # type: ignore[no-untyped-call]
     )
 
 

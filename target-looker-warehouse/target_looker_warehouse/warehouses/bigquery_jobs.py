@@ -114,7 +114,12 @@ class Jobs:
 
     def _earlier(self, job_id: str, conflict: Conflict) -> Any:
         try:
-            return self._client.get_job(job_id, location=self.location, retry=None, timeout=REQUEST_TIMEOUT_SECONDS)
+            return self._client.get_job(
+                job_id,
+                location=self.location,
+                retry=None,  # type: ignore[arg-type]  # its signature leaves out what its documentation allows
+                timeout=REQUEST_TIMEOUT_SECONDS,
+            )
         except GoogleAPICallError as error:
             if passes(error):
                 raise

@@ -90,7 +90,8 @@ class IncomingTables:
         self._jobs.answer(self._client.create_table, table, exists_ok=True)
         self._made.append(table.reference)
         self._load(rows, table)
-        return table.reference
+        reference: bigquery.TableReference = table.reference
+        return reference
 
     def remove(self) -> None:
         """Remove all that were made."""
@@ -118,7 +119,7 @@ class IncomingTables:
             listed = partial(
                 self._client.list_tables,
                 f"{like.project}.{like.dataset_id}",
-                retry=None,
+                retry=None,  # type: ignore[arg-type]  # its signature leaves out what its documentation allows
                 timeout=REQUEST_TIMEOUT_SECONDS,
             )
             left: dict[str, list[bigquery.TableReference]] = defaultdict(list)
@@ -133,7 +134,12 @@ class IncomingTables:
 
     def _remove(self, table: bigquery.TableReference) -> None:
         with suppress(*ERRORS):  # it expires
-            self._client.delete_table(table, not_found_ok=True, retry=None, timeout=LAST_REQUEST_SECONDS)
+            self._client.delete_table(
+                table,
+                not_found_ok=True,
+                retry=None,  # type: ignore[arg-type]  # as above
+                timeout=LAST_REQUEST_SECONDS,
+            )
 
 
 def _field(name: str, like: bigquery.SchemaField) -> bigquery.SchemaField:
