@@ -178,7 +178,9 @@ class Pipe:
     def name(self) -> str:
         """Both."""
         more = ", PostgreSQL" if self.warehouse == "postgresql" else ""
-        return f"{self.tap.name} | {self.target.name}{more}{'' if self.kind == 'peer' or self.share == 1 else f'; {self.share:g} of the rows'}"
+        if self.kind == "ours" and self.share != 1:
+            more += f"; {self.share:g} of the rows"
+        return f"{self.tap.name} | {self.target.name}{more}"
 
     @property
     def kind(self) -> str:

@@ -27,6 +27,7 @@ ELSEWHERE = {
     "target-looker-warehouse/README.md": "packages/target-looker-warehouse.md",
     "ifs-bi-core/README.md": "packages/ifs-bi-core.md",
     "sandbox/README.md": "packages/sandbox.md",
+    "docker/README.md": "packages/container.md",
     "SECURITY.md": "security.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
@@ -69,7 +70,7 @@ def navigation(uris: list[str]) -> list[dict[str, list[str]]]:
     return [section for section in sections if all(section.values())]
 
 
-def on_page_markdown(markdown: str, page: Page, files: Files, config: MkDocsConfig) -> str:
+def on_page_markdown(markdown: str, page: Page, files: Files, **_: object) -> str:
     """Lead links as they are right in the repository to the pages of the site."""
     uri = page.file.src_uri
     there = {name: path for path, name in ELSEWHERE.items()}.get(uri, f"docs/{uri}")

@@ -26,5 +26,6 @@ def all_records(reading: Reading) -> Iterator[dict[str, Any] | RecordPage]:
         else:
             yield from map(to_record.record, rows)
         count += len(rows)
+        del rows, page  # before the next one is decoded
     if reading.destination.complete_version(reading.believed(count), before):
         reading.state[DELIVERED] = {"rows": count}

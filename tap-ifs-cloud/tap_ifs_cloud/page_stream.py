@@ -74,6 +74,7 @@ class PageStream(Stream):
                     written += count
                     if not isinstance(piece, RecordPage):
                         yield piece
+                    del piece  # before the next one is decoded
                 if current == self._get_state_partition_context(current):
                     self._finalize_state(self.get_context_state(current))
         if not context:

@@ -125,6 +125,7 @@ class Reading:
         for answer in self._set.pages(order, base_filter, select=select, expected=whole, decoder=decoder):
             self.asked_at, self.received_at = answer.asked_at, answer.received_at
             yield answer.rows
+            del answer  # before the next one is decoded
         if self._set.learned != Learned() or LEARNED in self.state:
             self.state[LEARNED] = self._set.learned.as_state()
 

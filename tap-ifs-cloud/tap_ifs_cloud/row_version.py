@@ -82,6 +82,7 @@ class _Comparison:
             else:
                 yield from self._noted(rows) if compares else map(self._to_record.record, rows)
             count += len(rows)
+            del rows, page  # before the next one is decoded
         if reading.destination.complete_version(reading.believed(count), self._before.get("rows", 0)):
             self._line.stands_alone()
             said = self._said() if compares else {}

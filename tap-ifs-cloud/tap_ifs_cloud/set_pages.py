@@ -182,6 +182,7 @@ class SetPages:
                 for sentence in walk.news():
                     self._log.info("%s", sentence)
                 yield replace(answer, rows=self._split.kept(rows))
+                del answer, rows  # before the next one is decoded
         known = self.learned
         self.learned = replace(walk.learned, whole_rows=known.whole_rows, filters_here=known.filters_here)
 

@@ -101,6 +101,7 @@ class _Changes:
                     yield from self._new_page(page, moments)
                 else:
                     yield from self._new_records(rows)
+                del rows, page, moments  # before the next one is decoded
                 self._remember(max(bookmark or "", self._window.newest or ""))
         if "version" in self._said and self._completes_version(resumed=bookmark is not None):
             del self._said["version"]

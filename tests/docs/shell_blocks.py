@@ -8,7 +8,8 @@ What stands behind ``sh`` in a block's first line says how it differs from a com
 - ``data-until="text"``: it goes on in a terminal of its own, and the next block comes once it has printed this.
 - ``data-code="3"``: what it ends with, where that isn't 0.
 
-A ``text`` block behind a shell block is what it prints: each line is found in the output, in this order; ``…`` stands for anything.
+A ``text`` block behind a shell block is what it prints: each line is found in the output, in this order; ``…`` stands for
+anything.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from pipeline.conftest import BIN, ROOT
 TIME_LIMIT = 240.0
 """Seconds that a block may take; the longest of `make prove` installs Meltano's plugins."""
 
-_FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>[\w.]*)(?P<options>[^\n]*)\n(?P<body>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<kind>[\w.]*)(?P<options>[^\n]*)\n(?P<body>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE
+)
 _OPTION = re.compile(r'data-([a-z]+)="([^"]*)"')
 SHELLS = ("sh", "bash", "shell", "console", "zsh")
 OPTIONS = ("needs", "prove", "types", "until", "code")

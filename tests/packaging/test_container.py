@@ -123,6 +123,7 @@ def test_every_stage_is_of_the_same_python_which_the_packages_are_tested_on():
     assert (name, default) == ("ARG", "PYTHON=3.13")
 
 
+@pytest.mark.prove
 def test_the_image_has_the_plugins_with_their_extras_and_no_tools_of_the_workshop(image):
     commands = {path.name for path in (image / "bin").iterdir()}
     assert {"ifs-bi", "tap-ifs-cloud", "tap-replay", "target-powerbi", "target-looker-warehouse"} <= commands
@@ -132,6 +133,7 @@ def test_the_image_has_the_plugins_with_their_extras_and_no_tools_of_the_worksho
         assert (site / module).is_dir()
 
 
+@pytest.mark.prove
 def test_a_pipe_writes_to_its_folder_alone_and_goes_on_from_what_was_confirmed(image, tmp_path):
     work, temporary, config = (tmp_path / name for name in ("work", "temporary", "config"))
     for folder in (work, temporary, config):

@@ -9,7 +9,6 @@ the libraries below them are wrapped.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -29,16 +28,13 @@ import psycopg
 import requests
 from ifs_bi_core.http.client import REAL, Surroundings
 from ifs_bi_core.singer.plugin import run
+from pipeline.forked import SERVER, stand_on
 from tap_ifs_cloud.tap import TapIfsCloud
 from target_looker_warehouse.target import TargetLookerWarehouse
 from target_powerbi.target import TargetPowerBI
 
 PLUGINS = {plugin.name: plugin for plugin in (TapIfsCloud, TargetLookerWarehouse, TargetPowerBI)}
 
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(
-    ["__main__", "tap_ifs_cloud.tap", "target_looker_warehouse.target", "target_powerbi.target", "duckdb", "psycopg"]
-)
 _WRITING = ("COMMIT", "INSERT", "UPDATE", "DELETE")
 
 
@@ -73,7 +69,7 @@ def _run(name: str, config: Path, lines: bytes, arguments: Sequence[str], kill_a
     for file in files.values():
         file.write_bytes(b"")
     files["in"].write_bytes(lines)
-    process = _SERVER.Process(target=_be_plugin, args=(name, config, arguments, files, kill_at))
+    process = SERVER.Process(target=_be_plugin, args=(name, config, arguments, files, kill_at))
     process.start()
     process.join(120)
     code = process.exitcode
@@ -97,10 +93,7 @@ def points(steps: list[str], count: int) -> list[int]:
 
 def _be_plugin(name: str, config: Path, arguments: Sequence[str], files: dict[str, Path], kill_at: int | None) -> None:
     os.chdir(config.parent)
-    for descriptor, kind in enumerate(("in", "out", "err")):
-        handle = os.open(files[kind], os.O_RDONLY if kind == "in" else os.O_WRONLY)
-        os.dup2(handle, descriptor)
-        os.close(handle)
+    stand_on(files)
     steps = _Steps(files["steps"], kill_at)
     sys.stdin, sys.stderr = (os.fdopen(0), os.fdopen(2, "w", buffering=1))
     is_tap = issubclass(PLUGINS[name], TapIfsCloud)

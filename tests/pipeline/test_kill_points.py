@@ -23,8 +23,14 @@ from pipeline.scenes import PostgresScene, Scene
 from sqlalchemy import select
 
 KILLED = -9
+FEW = 8
 EVERY_KIND = 20  # so many points are some of every kind of step
 REFUSED_BY_SCHEMA = '{"OrderNo":"900"}'
+
+
+def at_points(count):
+    """A test at a few points of its run, and in `make prove` at so many."""
+    return pytest.mark.parametrize("count", [FEW, pytest.param(count, marks=pytest.mark.prove)])
 
 
 @pytest.fixture(scope="module")
@@ -206,14 +212,15 @@ def acknowledged_by_the_killed(scene):
     return told
 
 
-def test_a_warehouse_that_is_upserted_is_whole_after_a_kill_at_any_of_20_points(warehouse):
+@at_points(20)
+def test_a_warehouse_that_is_upserted_is_whole_after_a_kill_at_any_point(warehouse, count):
     scene = warehouse()
     with duckdb.connect(str(scene.folder / "warehouse.duckdb")) as connection:  # somebody else's table takes not all
         connection.execute('CREATE TABLE prices ("Article" VARCHAR, "Price" DECIMAL(18, 2) CHECK ("Price" >= 0))')
     streams = ("orders", "sites", "prices")
     assert scene.run(of_streams(FIRST, *streams)).code == 0
     refused = [REFUSED_BY_SCHEMA, '{"Article":"A6"}', '{"Article":"A7"}']
-    check_killed_anywhere(scene, of_streams(SECOND, *streams), 20, refused=refused)
+    check_killed_anywhere(scene, of_streams(SECOND, *streams), count, refused=refused)
 
 
 def test_a_warehouse_table_that_is_overwritten_is_the_old_or_the_new_one_after_a_kill(warehouse):
@@ -222,14 +229,15 @@ def test_a_warehouse_table_that_is_overwritten_is_the_old_or_the_new_one_after_a
     check_killed_anywhere(scene, SECOND, 8, refused=[REFUSED_BY_SCHEMA], goes_on=False)
 
 
-def test_a_postgresql_database_is_whole_after_a_kill_at_any_of_20_points(postgres_warehouse):
+@at_points(20)
+def test_a_postgresql_database_is_whole_after_a_kill_at_any_point(postgres_warehouse, count):
     scene = postgres_warehouse()
     with psycopg.connect(scene.url) as connection:  # somebody else's table takes not all
         connection.execute('CREATE TABLE prices ("Article" text, "Price" numeric(18, 2) CHECK ("Price" >= 0))')
     streams = ("orders", "sites", "prices")
     assert scene.run(of_streams(FIRST, *streams)).code == 0
     refused = [REFUSED_BY_SCHEMA, '{"Article":"A6"}', '{"Article":"A7"}']
-    check_killed_anywhere(scene, of_streams(SECOND, *streams), 20, refused=refused)
+    check_killed_anywhere(scene, of_streams(SECOND, *streams), count, refused=refused)
 
 
 def test_a_postgresql_table_that_is_overwritten_is_the_old_or_the_new_one_after_a_kill(postgres_warehouse):
@@ -270,23 +278,26 @@ def check_doubled_in_a_moment(*keyless, after=0):
     return check
 
 
-def test_power_bi_that_is_mirrored_is_whole_after_a_kill_at_any_of_30_points(powerbi):
+@at_points(30)
+def test_power_bi_that_is_mirrored_is_whole_after_a_kill_at_any_point(powerbi, count):
     scene = powerbi()
     assert scene.run(FIRST).code == 0
-    check_killed_anywhere(scene, SECOND, 30, refused=[REFUSED_BY_SCHEMA], check=check_doubled_in_a_moment("events"))
+    check_killed_anywhere(scene, SECOND, count, refused=[REFUSED_BY_SCHEMA], check=check_doubled_in_a_moment("events"))
 
 
-def test_new_rows_of_a_table_that_needs_no_rewrite_are_there_once_after_a_kill_at_any_kind_of_step(powerbi):
+@at_points(28)
+def test_new_rows_of_a_table_that_needs_no_rewrite_are_there_once_after_a_kill_at_any_kind_of_step(powerbi, count):
     scene = powerbi()
     assert scene.run(of_streams(FIRST, "prices")).code == 0
-    check_killed_anywhere(scene, of_streams(SECOND, "prices"), 28)
+    check_killed_anywhere(scene, of_streams(SECOND, "prices"), count)
 
 
-def test_sums_over_signs_are_the_source_after_a_kill_at_any_kind_of_step(powerbi):
+@at_points(26)
+def test_sums_over_signs_are_the_source_after_a_kill_at_any_kind_of_step(powerbi, count):
     scene = powerbi(write_mode="signed")
     streams = ("orders", "sites")  # changed, gone, and gone with a full refresh
     assert scene.run(of_streams(FIRST, *streams)).code == 0
-    check_killed_anywhere(scene, of_streams(SECOND, *streams), 26, refused=[REFUSED_BY_SCHEMA])
+    check_killed_anywhere(scene, of_streams(SECOND, *streams), count, refused=[REFUSED_BY_SCHEMA])
 
 
 def test_rows_without_keys_are_counted_once_by_their_signs_after_a_kill(powerbi):
@@ -313,9 +324,11 @@ def test_a_dataset_that_the_killed_run_was_to_make_is_made_once(powerbi):
     check_killed_anywhere(scene, FIRST, 8, check=check_doubled_in_a_moment("events"))
 
 
-def test_a_mirrored_database_is_whole_after_a_kill_at_any_of_24_points(mirrored):
+@at_points(24)
+def test_a_mirrored_database_is_whole_after_a_kill_at_any_point(mirrored, count):
     assert mirrored.run(FIRST).code == 0
-    check_killed_anywhere(mirrored, SECOND, 24, refused=[REFUSED_BY_SCHEMA], check=check_doubled_in_a_moment("events"))
+    check = check_doubled_in_a_moment("events")
+    check_killed_anywhere(mirrored, SECOND, count, refused=[REFUSED_BY_SCHEMA], check=check)
 
 
 def test_a_landing_zone_that_the_killed_run_was_to_begin_is_whole(mirrored):

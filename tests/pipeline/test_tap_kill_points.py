@@ -136,14 +136,21 @@ def check_killed_anywhere(scene: Scene, share: int, shares: int) -> int:
     return len(chosen)
 
 
-@pytest.mark.parametrize(("concurrency", "share"), [(1, 0), (4, 1)])
-def test_a_first_run_that_was_killed_anywhere_is_completed_by_the_next_one(scene, concurrency, share):
-    assert check_killed_anywhere(scene(concurrency=concurrency), share, 3) >= 8
+EACH_FOR_ITSELF_AND_SIDE_BY_SIDE = pytest.mark.parametrize(("concurrency", "share"), [(1, 0), (4, 1)])
+FEW_OR_ALL = pytest.mark.parametrize("divided", [2, pytest.param(1, marks=pytest.mark.prove)])
+"""Half of the kinds of steps, and in `make prove` all of them."""
 
 
-@pytest.mark.parametrize(("concurrency", "share"), [(1, 0), (4, 1)])
-def test_a_later_run_that_was_killed_anywhere_is_completed_by_the_next_one(scene, concurrency, share):
+@EACH_FOR_ITSELF_AND_SIDE_BY_SIDE
+@FEW_OR_ALL
+def test_a_first_run_that_was_killed_anywhere_is_completed_by_the_next_one(scene, concurrency, share, divided):
+    assert check_killed_anywhere(scene(concurrency=concurrency), share, 3 * divided) >= 8 // divided
+
+
+@EACH_FOR_ITSELF_AND_SIDE_BY_SIDE
+@FEW_OR_ALL
+def test_a_later_run_that_was_killed_anywhere_is_completed_by_the_next_one(scene, concurrency, share, divided):
     scene = scene(concurrency=concurrency)
     assert scene.run().code == 0
     scene.change(1)
-    assert check_killed_anywhere(scene, share, 2) >= 8
+    assert check_killed_anywhere(scene, share, 2 * divided) >= 8 // divided

@@ -30,6 +30,11 @@ def warehouse(request, pipeline):
     return execute
 
 
+ALSO_IN_POSTGRESQL = pytest.mark.parametrize(
+    "warehouse", ["duckdb", pytest.param("postgresql", marks=pytest.mark.prove)], indirect=True
+)
+
+
 @pytest.fixture
 def verify(pipeline, run):
     """Runs the verb with the configurations of the pipeline."""
@@ -53,6 +58,7 @@ def numbers(one: dict) -> dict[str, int]:
     return {kind: found["number"] for kind, found in one["keys"].items() if found["number"]}
 
 
+@ALSO_IN_POSTGRESQL
 def test_what_was_loaded_is_equal_until_business_goes_on_and_after_the_next_run(pipeline, warehouse, verify):
     del warehouse
     pipeline.pump()
@@ -116,6 +122,7 @@ def test_where_apply_is_refused_the_figures_are_the_same(pipeline, verify):
     assert all("$apply" in each["query"] for each in refused)
 
 
+@ALSO_IN_POSTGRESQL
 def test_rows_that_are_gone_at_the_source_and_marked_are_told_apart(pipeline, warehouse, verify):
     del warehouse
     pipeline.tap_settings |= {"streams": ["vouchers"], "delete_detection": "key_scan", "delete_scan_hours": 0}

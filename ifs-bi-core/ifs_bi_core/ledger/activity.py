@@ -6,14 +6,16 @@ batches, never with records or requests.
 
 from __future__ import annotations
 
-import json
+import re
 from bisect import bisect, insort
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import unquote_plus
 
-from sqlalchemy import and_, case, exists, func, or_, select
+import msgspec
+from sqlalchemy import case, exists, func, or_, select
 
 from ifs_bi_core.ledger import history
 from ifs_bi_core.ledger.accounts import ATTEMPTS, BATCH_EVENTS, BATCHES, DEAD_ROWS, PAGES, READS
@@ -36,6 +38,7 @@ TAP = "tap-"
 _MINUTE = len("2026-11-22T19:06")
 _THROTTLED = (429, 503)
 _OK_BELOW = 400
+_CHOSEN = re.compile(r"[?&](?:\$|%24)select=([^&#]*)")
 
 
 class Carried(NamedTuple):
@@ -218,8 +221,13 @@ def is_of_keys(query: str, first_key: str) -> bool:
         query: where the page came from.
         first_key: `ifs_bi_core.ledger.keys.key_text` of its first row, which names the properties.
     """
-    chosen = parse_qs(urlsplit(query).query).get("$select", [""])[-1]
-    return set(filter(None, (name.strip() for name in chosen.split(",")))) == set(json.loads(first_key))
+    chosen = _CHOSEN.search(query)
+    return chosen is not None and _names(chosen[1]) == msgspec.json.decode(first_key).keys()
+
+
+@lru_cache
+def _names(chosen: str) -> frozenset[str]:
+    return frozenset(filter(None, (name.strip() for name in unquote_plus(chosen).split(","))))
 
 
 def _requests(connection: Connection, shown: Sequence[str]) -> list[Requests]:
@@ -253,13 +261,16 @@ def _tried_again(
     connection: Connection, here: ColumnElement[bool], good: ColumnElement[bool]
 ) -> Counter[tuple[str, str]]:
     """How many requests had no good answer and were made again later, by run and service."""
-    same = ("run", "service", "operation", "method")
-    last = select(*(ATTEMPTS.c[name] for name in same), func.max(ATTEMPTS.c.id).label("last"))
-    latest = last.where(here).group_by(*(ATTEMPTS.c[name] for name in same)).subquery()
-    on = and_(*(ATTEMPTS.c[name] == latest.c[name] for name in same), ATTEMPTS.c.id < latest.c.last)
-    asked = select(ATTEMPTS.c.run, ATTEMPTS.c.service, func.count()).join(latest, on).where(here & ~good)
-    found = connection.execute(asked.group_by(ATTEMPTS.c.run, ATTEMPTS.c.service))
-    return Counter({(run, service): int(count) for run, service, count in found})
+    made = ATTEMPTS.c
+    bad = _times(~good)
+    last, last_bad = func.max(made.id), func.max(case((~good, made.id)))
+    asked = select(made.run, made.service, bad, last, last_bad).where(here).having(bad > 0)
+    again: Counter[tuple[str, str]] = Counter()
+    for run, service, count, newest, newest_bad in connection.execute(
+        asked.group_by(made.run, made.service, made.operation, made.method)
+    ):
+        again[run, service] += int(count) - (newest == newest_bad)  # nothing came after the last of them
+    return again
 
 
 def _busiest(connection: Connection, shown: Sequence[str]) -> list[Minute]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from ifs_bi_core.report.charts import Column, column_chart, meter, spark
+from ifs_bi_core.report.charts import WIDEST, Column, column_chart, meter, spark
 from ifs_bi_core.report.figures import Status
 from ifs_bi_core.report.markup import (
     NOTHING,
@@ -184,18 +184,8 @@ def services(report: Report) -> str:
             "slowed", "Throttled, failed or unanswered requests by run", report.runs, lambda run: run.slowed, "requests"
         ),
     ]
-    heads = [
-        "Service",
-        "#Requests",
-        "#Throttled",
-        "#Failed",
-        "#Unanswered",
-        "#Retries",
-        "#Mean",
-        "#Sent",
-        "#Read",
-        "Rate limit",
-    ]
+    numbers = ("Requests", "Throttled", "Failed", "Unanswered", "Retries", "Mean", "Sent", "Read")
+    heads = ["Service", "Rate limit", *(f"#{head}" for head in numbers)]
     lead = (
         "Throttled are answers 429 and 503, failed are other answers from 400 on. The rate limit is shown against the answers of "
         "the busiest minute of the clock; where a limit is another one, say so with <code>--limit SERVICE=N</code>."
@@ -214,6 +204,7 @@ def _service(one: ServiceFigures) -> str:
         )
     return (
         head_cell(escape(one.service))
+        + text_cell(use)
         + number(one.requests)
         + number(one.throttled, "hot")
         + number(one.failed, "hot")
@@ -222,7 +213,6 @@ def _service(one: ServiceFigures) -> str:
         + text_cell(f"{1000 * one.seconds / one.requests:,.0f} ms", "number")
         + text_cell(size(one.sent_bytes), "number")
         + text_cell(size(one.received_bytes), "number")
-        + text_cell(use)
     )
 
 
@@ -237,10 +227,12 @@ def _chart(
         )
         for run in found
     ]
-    last = time(found[-1].started) if len(found) > 1 else ""
+    first, last = time(found[0].started), time(found[-1].started) if len(found) > 1 else ""
+    fills = len(found) * WIDEST >= 100  # noqa: PLR2004 - per cent
+    ends = f"{first}{last}" if fills or not last else f"<span>{first} to {last}</span>"
     return (
         f'<figure><h3>{escape(title)}</h3><div class="plot">{column_chart(identity, title, columns)}'
-        f"<figcaption>{time(found[0].started)}{last}</figcaption></div></figure>"
+        f"<figcaption>{ends}</figcaption></div></figure>"
     )
 
 

@@ -91,7 +91,7 @@ class LineSink(RowSink):
     def process_batch(self, context: dict[str, Any]) -> None:
         """Begin to deliver the rows that were gathered, when those that are on their way have arrived."""
         del context
-        part = self._target.states.leaves(self.stream_name)
+        part = self._target.parts.leaves(self.stream_name)
         self.stage()
         self._target.flight.land()
         self.release()

@@ -191,7 +191,7 @@ class RowSink(Sink):
     def process_batch(self, context: dict[str, Any]) -> None:
         """Deliver the rows that were gathered."""
         del context
-        part = self._target.states.leaves(self.stream_name)
+        part = self._target.parts.leaves(self.stream_name)
         self.stage()
         try:
             pushed = self._outgoing.push()

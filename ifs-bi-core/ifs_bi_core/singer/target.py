@@ -11,6 +11,7 @@ STATE is written when everything before it is confirmed by the destination or li
 
 from __future__ import annotations
 
+import logging
 import sys
 from abc import abstractmethod
 from contextlib import suppress
@@ -24,26 +25,29 @@ from singer_sdk.plugin_base import PluginBase, _ConfigInput
 
 from ifs_bi_core.errors import ContractBrokenError, ExitCode, IfsBiError
 from ifs_bi_core.singer.account import Account
+from ifs_bi_core.singer.batch_files import batch_files
 from ifs_bi_core.singer.flight import Flight
 from ifs_bi_core.singer.line_sinks import LineSink
 from ifs_bi_core.singer.lines import encode
+from ifs_bi_core.singer.parts import Parts, Waiting
 from ifs_bi_core.singer.plugin import Plugin
 from ifs_bi_core.singer.progress import Progress
 from ifs_bi_core.singer.reader import LineReader
 from ifs_bi_core.singer.refusals import Refusals
 from ifs_bi_core.singer.sinks import RowSink
-from ifs_bi_core.singer.states import WaitingStates
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from singer_sdk.mapper import StreamMap
 
+    from ifs_bi_core.singer.batch_files import BatchFile
     from ifs_bi_core.singer.outgoing import Pushed
-    from ifs_bi_core.singer.states import Part
+    from ifs_bi_core.singer.parts import Part
 
 
+_LOG = logging.getLogger(__name__)
 _OF_RECORD = {"stream", "record"}
 
 
@@ -67,8 +71,10 @@ class OrderedTarget(Plugin, Target):
         """The version of each stream that was activated last in this run: a row behind it is no older than that."""
         self._pushed: list[Pushed] = []
         self._progress: dict[str, Progress] = {}
-        self.states = WaitingStates()
-        """The STATE lines that wait for rows before them."""
+        self.parts = Parts()
+        """What is gathered of each stream, and what is on its way."""
+        self._states: Waiting[dict[str, Any]] = Waiting()
+        self._files: Waiting[BatchFile] = Waiting()
         self.flight = Flight()
         """The batch that is on its way."""
         self._told: dict[str, Any] | None = None
@@ -127,6 +133,7 @@ class OrderedTarget(Plugin, Target):
         self.refusals.flush()
         self.settle()
         super().process_endofpipe()
+        _remove(self._files.leave())
 
     def pushed(self, stream: str, pushed: Pushed) -> None:
         """Take note of a batch that the destination took."""
@@ -278,15 +285,20 @@ class OrderedTarget(Plugin, Target):
         self.flight.land()
 
     def arrived(self, part: Part) -> None:
-        """A part of the rows is delivered: let STATE go that waited for it."""
-        if (state := self.states.arrived(part)) and not self.holds_state:
-            self._write_state_message(state)
+        """A part of the rows is delivered: let STATE and files go that waited for it."""
+        self.parts.arrived(part)
+        if self.holds_state:  # nothing is done before the end of the run
+            return
+        if states := self._states.arrived(part):
+            self._write_state_message(states[-1])
+        _remove(self._files.arrived(part))
+
+    def _undelivered(self) -> set[Part]:
+        return self.parts.undelivered(name for name, sink in self._sinks_active.items() if sink.current_size)
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         super()._process_state_message(message_dict)
-        self.states.came(
-            message_dict["value"], (name for name, sink in self._sinks_active.items() if sink.current_size)
-        )
+        self._states.came(message_dict["value"], self._undelivered())
 
     def _handle_max_record_age(self) -> None:
         """Write STATE now and then, where all that it stands for is done."""
@@ -302,10 +314,21 @@ class OrderedTarget(Plugin, Target):
             self.activated[stream_map.stream_alias] = message_dict["version"]
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
-        raise ContractBrokenError(
-            f"A BATCH message came for stream '{message_dict.get('stream')}', and {self.name} reads rows from RECORD messages "
-            f"alone. Leave batch_config out of the tap's settings, then run again."
-        )
+        for file in batch_files(message_dict):
+            number = 1
+            for lines in file.record_lines():
+                count = lines.count(b"\n") + 1
+                self._take_of_file(message_dict["stream"], lines, count, number)
+                number += count
+            self._files.came(file, self._undelivered())
+
+    def _take_of_file(self, stream: str, lines: bytes, count: int, number: int) -> None:
+        if self.takes_lines(stream):
+            self.take_lines(stream, lines, count, number)
+            return
+        for place, line in enumerate(lines.split(b"\n")):
+            with self.again(line, number + place) as message:
+                self._process_record_message(message)
 
     def _stream_maps(self, stream: str) -> Sequence[StreamMap]:
         maps: Mapping[str, Sequence[StreamMap]] = self.mapper.stream_maps
@@ -323,7 +346,7 @@ class OrderedTarget(Plugin, Target):
         self.account.run.flush()
         self._told = state
         if state == self._latest_state:
-            self.states.told()
+            self._states.leave()  # whatever waits is older
         sys.stdout.write(encode(state).decode() + "\n")  # a decimal inside a foreign tap's state stays a number
         sys.stdout.flush()
 
@@ -340,3 +363,12 @@ def _end_of_line(lines: bytes, number: int) -> int:
     for _ in range(number):
         end = lines.index(b"\n", end + 1)
     return end
+
+
+def _remove(files: Iterable[BatchFile]) -> None:
+    """Remove files whose rows are delivered; one that can't be is left to whoever wrote it."""
+    for file in files:
+        try:
+            file.remove()
+        except OSError as error:
+            _LOG.warning("The batch file %s is delivered and can't be removed: %s", file.url, error)
