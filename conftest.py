@@ -11,6 +11,39 @@ pytest_plugins = ["postgres"]  # tests/postgres.py: a server for whoever asks fo
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
+LONGEST_FIRST = (
+    "test_kill_points.py",
+    "test_no_secrets.py",
+    "test_warehouse_pipe.py",
+    "test_conformance.py",
+    "test_redshift.py",
+    "test_demo.py",
+    "test_replay_pipe.py",
+    "test_outgoing.py",
+    "test_powerbi_pipe.py",
+    "test_write_back_laws.py",
+    "test_verify_pipe.py",
+    "test_lookml_pipe.py",
+    "test_row_version.py",
+    "test_shell_blocks.py",
+)
+"""Files of tests that take longest: begun first, none of them is what all other processes wait for in the end."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the order below where files are dealt out to processes: xdist would begin with those of the most tests."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, then the pipelines, then what is over in a moment."""
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+
+    def place(item: pytest.Item) -> tuple[int, bool]:
+        return places.get(item.path.name, len(places)), "pipeline" not in item.path.parts
+
+    items.sort(key=place)
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _secrets_of_their_own() -> Iterator[None]:

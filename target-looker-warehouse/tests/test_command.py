@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from ifs_bi_core.errors import ExitCode
 from singer_lines import INTEGER, MONEY, STRING, raw, record, schema, state
+from test_conformance import IN_DUCKDB_FIRST
 
 ORDERS = schema("orders", ["id"], id=INTEGER, a=STRING)
 GOOD = [ORDERS, record("orders", {"id": 1, "a": "x"}), state({"at": 0.1})]
@@ -26,6 +27,7 @@ def test_a_good_run_ends_with_0_and_writes_state_to_stdout_alone(box):
     assert box.rows("orders") == [{"id": "1", "a": "x"}]
 
 
+@IN_DUCKDB_FIRST
 @pytest.mark.parametrize(
     ("config", "part"),
     [
@@ -44,6 +46,7 @@ def test_a_wrong_configuration_ends_with_2_and_a_sentence(box, config, part):
     assert "hunter22" not in ran.stderr
 
 
+@IN_DUCKDB_FIRST
 @pytest.mark.parametrize(
     ("lines", "part"),
     [
@@ -74,6 +77,7 @@ def test_rows_that_are_refused_end_with_3_after_the_state_and_a_sentence_says_wh
     assert "ifs-bi replay | target-looker-warehouse" in ran.stderr
 
 
+@IN_DUCKDB_FIRST
 def test_settings_come_from_the_environment_too(box):
     environment = os.environ | {
         "TARGET_LOOKER_WAREHOUSE_WAREHOUSE_URL": box.config["warehouse_url"],
@@ -88,6 +92,7 @@ def test_settings_come_from_the_environment_too(box):
     assert box.rows("orders", "erp") == [{"id": "1", "a": "x"}]
 
 
+@IN_DUCKDB_FIRST
 def test_input_may_be_a_file(box):
     path = box.folder / "lines.singer"
     path.write_text("\n".join(GOOD) + "\n")
@@ -122,6 +127,7 @@ def test_a_run_that_is_stopped_keeps_what_was_committed_and_gives_the_file_back(
     assert left == {"config.json", "state"}
 
 
+@IN_DUCKDB_FIRST
 def test_about_names_every_setting_and_what_it_does(box):
     ran = subprocess.run([box.COMMAND, "--about", "--format=json"], capture_output=True, text=True, check=True)
     settings = json.loads(ran.stdout)["settings"]["properties"]

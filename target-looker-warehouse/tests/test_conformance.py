@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -428,15 +429,56 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("batch_size_rows", [1, 10_000])
+REPRESENTATIVE = {
+    "a row of each type",
+    "an empty text is no null",
+    "keys are compared letter for letter",
+    "append-only keeps every row",
+    "overwrite leaves what the last run brought",
+    "overwrite goes on over a changed schema",
+    "a deleted row keeps its values in one batch too, and columns that the schema lost",
+    "a hard delete removes",
+    "an older version never replaces a newer one",
+    "numbers widen and keep their values",
+    "a type that a column can't become has a column beside it from then on",
+    "properties that differ in case alone, and ones that SQL knows",
+    "streams that differ in case alone, in any order",
+    "a full refresh retires what it did not carry",
+    "ACTIVATE_VERSION before the rows waits for them",
+    "a schema of its own",
+}
+"""One case of each kind: what `make test` holds against the emulators, of which each is slow. `make prove` adds the others."""
+
+
+def representative_first(names: Iterable[str]) -> list[Any]:
+    """Cases by name as parameters of a test, of which all but the representative ones are left to `make prove`."""
+    return [name if name in REPRESENTATIVE else pytest.param(name, marks=pytest.mark.prove) for name in names]
+
+
+IN_DUCKDB_FIRST = pytest.mark.parametrize(
+    "new_box", ["duckdb", pytest.param("postgresql", marks=pytest.mark.prove)], indirect=True
+)
+"""What hardly differs from one warehouse to the other is left to `make prove` in the slower one."""
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_these_lines_leave_these_rows(box, name, batch_size_rows):
+def test_these_lines_leave_these_rows(box, name):
     case = CASES[name]
     for lines in case.runs:
-        box.feed(*lines, batch_size_rows=batch_size_rows, **case.config)
+        box.feed(*lines, **case.config)
     assert {table: _sorted(box.rows(table, case.config.get("schema"))) for table in box.tables()} == case.left(box)
 
 
+@IN_DUCKDB_FIRST
+@pytest.mark.parametrize("name", CASES)
+def test_these_lines_row_by_row_leave_these_rows(box, name):
+    case = CASES[name]
+    for lines in case.runs:
+        box.feed(*lines, batch_size_rows=1, **case.config)
+    assert {table: _sorted(box.rows(table, case.config.get("schema"))) for table in box.tables()} == case.left(box)
+
+
+@IN_DUCKDB_FIRST
 @pytest.mark.parametrize(
     "name",
     [

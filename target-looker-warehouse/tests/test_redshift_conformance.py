@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_conformance import CASES, _sorted
+from test_conformance import CASES, _sorted, representative_first
 
 BESIDE = {
     "numbers widen and keep their values": {
@@ -24,7 +24,7 @@ def feed(box, name, **config):
         box.feed(*lines, **config, **CASES[name].config)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", representative_first(CASES))
 def test_these_lines_leave_these_rows_and_nothing_in_s3(redshift_box, name):
     feed(redshift_box, name)
     found, wanted = left(redshift_box, name)

@@ -209,6 +209,7 @@ def test_a_rewrite_that_an_hour_does_not_hold_is_not_begun_and_the_way_out_is_to
     assert pipe.amounts()["1"] == 2
 
 
+@pytest.mark.prove
 def test_1_200_000_rows_pass_no_limit_and_take_the_least_time_that_the_limits_allow(pipe, caplog):
     caplog.set_level(logging.INFO, "target_powerbi")
     pipe.world.now = pipe.time.clock

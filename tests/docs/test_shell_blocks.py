@@ -41,6 +41,7 @@ LONG = {"docs/tutorial/postgresql.md", "docs/how-to/move-to-fabric-mirroring.md"
 
 NOT_HERE = {
     "the address of the repository",
+    "a fresh clone",  # tests/pipeline/test_demo.py runs the demo in this one
     "a tenant of IFS Cloud",
     "a tenant of IFS Cloud and a warehouse",
     "a tenant of IFS Cloud and a Power BI workspace",

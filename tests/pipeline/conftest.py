@@ -45,11 +45,14 @@ class Ran:
         return [m["record"] for m in self.messages if m["type"] == "RECORD" and m["stream"] == stream]
 
 
-def run_command(command: Path | str, *arguments: str | Path, given: bytes = b"", cwd: Path, **environ: str) -> Ran:
-    """Run a command to its end; one of ours in a process that is forked (see `pipeline.forked`)."""
+def run_command(
+    command: Path | str, *arguments: str | Path, given: bytes = b"", cwd: Path, waits: bool = True, **environ: str
+) -> Ran:
+    """Run a command to its end; one of ours in a process that is forked, and that may go without waits."""
     if command in COMMANDS:
         words = [str(word) for word in arguments]
-        code, out, err = run_forked(str(command), words, given, cwd, {**os.environ, **environ}, PATIENCE)
+        variables = {**os.environ, **environ}
+        code, out, err = run_forked(str(command), words, given, cwd, variables, timeout=PATIENCE, waits=waits)
         return Ran(code, out, err.decode())
     program = command if isinstance(command, Path) else BIN / command
     process = subprocess.run(
@@ -129,10 +132,10 @@ class Pipeline:
         config = self._file("warehouse.json", self.warehouse_settings)
         return run_command("target-looker-warehouse", "--config", config, given=lines, cwd=self.folder)
 
-    def load_powerbi(self, lines: bytes) -> Ran:
+    def load_powerbi(self, lines: bytes, *, waits: bool = True) -> Ran:
         """Feed lines into Power BI."""
         config = self._file("powerbi.json", self.powerbi_settings)
-        return run_command("target-powerbi", "--config", config, given=lines, cwd=self.folder)
+        return run_command("target-powerbi", "--config", config, given=lines, cwd=self.folder, waits=waits)
 
     def pump(self) -> Ran:
         """Tap into warehouse, and keep the state that the target confirmed. Both must end well."""

@@ -14,7 +14,6 @@ import signal
 import sqlite3
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -26,9 +25,8 @@ from typing import Any, Literal
 import duckdb
 import psycopg
 import requests
-from ifs_bi_core.http.client import REAL, Surroundings
 from ifs_bi_core.singer.plugin import run
-from pipeline.forked import SERVER, stand_on
+from pipeline.forked import SERVER, stand_on, without_waiting
 from tap_ifs_cloud.tap import TapIfsCloud
 from target_looker_warehouse.target import TargetLookerWarehouse
 from target_powerbi.target import TargetPowerBI
@@ -99,14 +97,8 @@ def _be_plugin(name: str, config: Path, arguments: Sequence[str], files: dict[st
     is_tap = issubclass(PLUGINS[name], TapIfsCloud)
     sys.stdout = TextIOWrapper(_Lines(steps), write_through=True) if is_tap else _Out(os.fdopen(1, "wb"), steps)
     _wrap(steps)
-    TargetPowerBI.surroundings = _without_waiting()
+    TargetPowerBI.surroundings = without_waiting()
     run(PLUGINS[name], ["--config", str(config), *arguments])
-
-
-def _without_waiting() -> Surroundings:
-    """A clock that a wait moves on at once: whoever asks for rows that never left asks for half a minute."""
-    waited: list[float] = []
-    return Surroundings(lambda: time.time() + sum(waited), waited.append, REAL.chance)
 
 
 class _Steps:

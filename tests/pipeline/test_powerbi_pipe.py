@@ -6,7 +6,6 @@ from decimal import Decimal
 import pytest
 from ifs_bi_sandbox.data.changes import a_day_of_business
 from ifs_bi_sandbox.faults import Fault, preset
-from pipeline.kills import run_target
 from pipeline.source import key_of, source_rows
 from tap_ifs_cloud.entities import BUILT_IN
 
@@ -55,20 +54,12 @@ def number_or_text(value):
         return text
 
 
-def pump(pipeline) -> None:
+def pump(pipeline, *, waits=True) -> None:
     extracted = pipeline.extract()
     assert extracted.code == 0, extracted.err
-    loaded = pipeline.load_powerbi(extracted.out)
+    loaded = pipeline.load_powerbi(extracted.out, waits=waits)
     assert loaded.code == 0, loaded.err
     pipeline.state = loaded.state
-
-
-def pump_in_no_time(pipeline) -> None:
-    """The same by a target whose waits take no time: who asks for rows that never left asks for half a minute."""
-    extracted = pipeline.extract()
-    assert extracted.code == 0, extracted.err
-    loaded = run_target("target-powerbi", pipeline.folder / "powerbi.json", extracted.out)
-    assert loaded.code == 0, loaded.said
 
 
 def posts(pipeline) -> int:
@@ -105,7 +96,7 @@ def test_a_fault_on_the_way_doubles_and_loses_nothing(pipeline, dataset_rows, na
     pump(pipeline)
     a_day_of_business(pipeline.box.world.database, 2)
     pipeline.box.world.faults.append((FAULTS | MORE_FAULTS)[name])
-    pump_in_no_time(pipeline)
+    pump(pipeline, waits=False)
     assert pipeline.box.world.faults == []
     assert differing(pipeline, dataset_rows) == []
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ifs_bi_core.http.message import Request, Send
 
 _CONNECT_SECONDS = 10.0
-_PIECE = 1 << 20  # bytes; `requests` reads 10,240 at a time, which costs more than what is done with a large answer
+_PIECE = 1 << 24  # bytes; `requests` reads 10,240 at a time, which costs more than what is done with a large answer
 
 
 def transport(

@@ -130,11 +130,11 @@ def test_every_figure_of_a_stream_is_in_its_rows(found, read):
 
 def test_every_figure_of_a_service_is_in_its_row(found, read):
     [row], [one] = read.tables["Services"], found.services
-    assert row[:6] == [
+    assert [row[0], *row[2:7]] == [
         "ifs",
         *(f"{n:,}" for n in (one.requests, one.throttled, one.failed, one.unanswered, one.retries)),
     ]
-    assert f"{one.busiest_requests:,} of 1,000" in row[9]
+    assert f"{one.busiest_requests:,} of 1,000" in row[1]
 
 
 def test_findings_and_dead_letters_stand_with_their_commands(found, read):
