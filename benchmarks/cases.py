@@ -155,7 +155,7 @@ CASES = (
         (UnevenSets(8), UnevenSets(1)),
         (Demand(5, against=UnevenSets(1).name),),
     ),
-    Case("limit", "The same under a low limit of requests", (UnevenSets(8, 60),), times=1),
+    Case("limit", "The same under a low limit of requests", (UnevenSets(8, 100),), times=1),
     Case(
         "nothing-new",
         "An incremental run that finds nothing new",

@@ -8,7 +8,7 @@ from programs import OURS, PROJECTION, TAP
 from running import Bench, Taken, WrongError
 from sets import served
 
-PAGES = (20, 10, 8, 7, 6, 5, 4, 2, 1)
+PAGES = (40, 20, 16, 14, 12, 10, 8, 4, 2)
 PAGE_SIZE = 250
 LATENCY = 0.3
 

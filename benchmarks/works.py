@@ -179,7 +179,7 @@ class Pipe:
         """Both."""
         more = ", PostgreSQL" if self.warehouse == "postgresql" else ""
         if self.kind == "ours" and self.share != 1:
-            more += f"; {self.share:g} of the rows"
+            more += f", {self.share:g} times the rows"
         return f"{self.tap.name} | {self.target.name}{more}"
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from functools import cached_property, partial
@@ -197,6 +198,7 @@ class TapIfsCloud(Plugin, Tap):
             writer.run = account.run.id
             tap.setup_mapper()
             tap.load_state(last)
+            gc.freeze()  # what was set up stays: looking for garbage in it again and again costs a tenth of the run
             tap.read_all()
         if failed := tap.failed:
             cls.logger.error(

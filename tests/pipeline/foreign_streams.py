@@ -39,7 +39,7 @@ LATER = re.compile(r"_\d{8}_\d{4}$")
 
 @dataclass(frozen=True)
 class Stream:
-    """The lines of a stream, after its SCHEMA messages' names were put in, and the rows of its table."""
+    """What a tap says of a stream, as messages without its name or as whole lines, and the rows of its table."""
 
     lines: list[dict[str, Any] | str]
     rows: Rows
