@@ -36,7 +36,7 @@ ELSEWHERE = {
 
 SECTIONS = {
     "Start": ["index.md", "overview.md"],
-    "Tutorial": ["tutorial/index.md", "tutorial/*.md"],
+    "Tutorial": ["tutorial/index.md", "tutorial/duckdb.md", "tutorial/power-bi.md", "tutorial/*.md"],
     "How to": ["how-to/*.md"],
     "Explanation": ["explanation/*.md"],
     "Operation": ["operations.md", "upgrading.md", "security.md", "*.md"],
@@ -46,6 +46,9 @@ SECTIONS = {
 }
 """The navigation: a page is in the first section that has a pattern for it, so that a new page needs no entry."""
 
+_GENERATED = re.compile(r"\A<!--.*?-->\s*")  # in front of a heading it would keep the page from being called like it
+_NEEDS = re.compile(r'^( *```sh.*) data-needs="([^"]*)"(.*)$', re.MULTILINE)
+_FOR_TESTS = re.compile(r'^( *```sh.*?)((?: data-[a-z]+="[^"]*")+)(.*)$', re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])+)\]\((?![a-z]+:|#)([^)\s#]*)(#[^)\s]*)?\)")
 
 
@@ -71,7 +74,7 @@ def navigation(uris: list[str]) -> list[dict[str, list[str]]]:
 
 
 def on_page_markdown(markdown: str, page: Page, files: Files, **_: object) -> str:
-    """Lead links as they are right in the repository to the pages of the site."""
+    """Lead links to the pages of the site, and show of what tests read behind ``sh`` what a reader wants to know."""
     uri = page.file.src_uri
     there = {name: path for path, name in ELSEWHERE.items()}.get(uri, f"docs/{uri}")
     pages = {file.src_uri for file in files.documentation_pages()}
@@ -84,7 +87,8 @@ def on_page_markdown(markdown: str, page: Page, files: Files, **_: object) -> st
             return f"[{text}]({posixpath.relpath(name, posixpath.dirname(uri) or '.')}{anchor})"
         return text if (ROOT / target).exists() else found[0]  # mkdocs tells of one that leads nowhere
 
-    return _LINK.sub(led, markdown)
+    markdown = _NEEDS.sub(r'\1 title="needs \2"\3', _GENERATED.sub("", markdown))
+    return _LINK.sub(led, _FOR_TESTS.sub(r"\1\3", markdown))
 
 
 def _fits(uri: str, pattern: str) -> bool:

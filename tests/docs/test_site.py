@@ -78,8 +78,16 @@ def test_a_link_to_a_readme_leads_to_its_page(site):
     assert (site / "packages/target-powerbi.html").exists()
 
 
-def test_a_block_says_in_the_site_which_terminal_it_is_for(site):
+def test_a_block_says_in_the_site_what_a_reader_wants_to_know_of_it(site):
     assert "second terminal" in (site / "tutorial/index.html").read_text("utf-8")
+    assert "needs a Snowflake account" in (site / "tutorial/snowflake.html").read_text("utf-8")
+
+
+def test_every_block_became_one_and_every_page_is_called_like_its_heading(site):
+    for page in site.rglob("*.html"):
+        text = page.read_text("utf-8")
+        assert not re.search("```|data-(needs|prove|types|until|code)", text), page
+    assert "<title>Settings of tap-ifs-cloud" in (site / "reference/tap-ifs-cloud.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(("page", "kind", "body"), WRITTEN, ids=lambda value: getattr(value, "stem", None) or "")

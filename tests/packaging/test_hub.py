@@ -101,7 +101,9 @@ def test_the_reference_tells_the_settings_that_about_prints(name, about):
 @pytest.mark.parametrize("name", READMES)
 def test_the_settings_table_of_a_readme_tells_the_settings_that_about_prints(name, about):
     readme = (ROOT / name / "README.md").read_text("utf-8")
-    rows = dict(re.findall(r"^\| `(\w+)` \| *(.*?) *\|", readme.partition("## Settings")[2], re.MULTILINE))
+    rows = dict(
+        re.findall(r"^\| `(\w+)` \| *(.*?) *\|", readme.partition("## Settings")[2].partition("\n## ")[0], re.MULTILINE)
+    )
     told = {
         setting: default
         for setting, (_, default, _) in about[name].items()
