@@ -177,7 +177,8 @@ def test_what_no_repetition_helps_stands_at_once(tenant, fault, error, sentence)
     [
         ({"filter": "Nonsense eq 1"}, "answered 400 ODP_BAD_REQUEST .* Check the entity's filter"),
         ({"expand": "OrderLinesArray"}, "answered 501 ODP_NOT_IMPLEMENTED|answered 400"),
-        ({"apply": "x"}, r"answered 501 ODP_NOT_IMPLEMENTED \(The query option \$apply is not implemented.\)"),
+        ({"apply": "x"}, "answered 400 ODP_BAD_REQUEST"),
+        ({"search": "x"}, r"answered 501 ODP_NOT_IMPLEMENTED \(The query option \$search is not implemented.\)"),
     ],
 )
 def test_a_query_that_is_refused_can_be_put_in_another_way(tenant, options, sentence):
