@@ -46,8 +46,11 @@ SECTIONS = {
 }
 """The navigation: a page is in the first section that has a pattern for it, so that a new page needs no entry."""
 
+TITLES = {"index.md": "Where to begin", "overview.md": "The project on one page"}
+"""In the navigation, of pages that are headed like the site itself."""
+
 _GENERATED = re.compile(r"\A<!--.*?-->\s*")  # in front of a heading it would keep the page from being called like it
-_NEEDS = re.compile(r'^( *```sh.*) data-needs="([^"]*)"(.*)$', re.MULTILINE)
+_NEEDS = re.compile(r'^( *```sh(?!.*title=).*) data-needs="([^"]*)"(.*)$', re.MULTILINE)
 _FOR_TESTS = re.compile(r'^( *```sh.*?)((?: data-[a-z]+="[^"]*")+)(.*)$', re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])+)\]\((?![a-z]+:|#)([^)\s#]*)(#[^)\s]*)?\)")
 
@@ -62,14 +65,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def navigation(uris: list[str]) -> list[dict[str, list[str]]]:
+def navigation(uris: list[str]) -> list[dict[str, list[str | dict[str, str]]]]:
     """The sections with their pages."""
     left, sections = dict.fromkeys(uris), []
     for title, patterns in SECTIONS.items():
         matching = [uri for pattern in patterns for uri in uris if _fits(uri, pattern)]
         pages = [uri for uri in dict.fromkeys(matching) if uri in left]
         left = {uri: None for uri in left if uri not in pages}
-        sections.append({title: pages})
+        sections.append({title: [{TITLES[uri]: uri} if uri in TITLES else uri for uri in pages]})
     return [section for section in sections if all(section.values())]
 
 

@@ -120,7 +120,8 @@ def test_a_run_that_is_stopped_keeps_what_was_committed_and_gives_the_file_back(
         assert next(until_the_first_batch_is_committed)
         running.send_signal(signal.SIGTERM)
         out, err = running.communicate()
-    assert (running.returncode, out) == (ExitCode.FAILED, b"")
+    assert running.returncode == ExitCode.FAILED
+    assert out in {b"", b'{"at":0.1}\n'}  # the state may have left before the signal came
     assert b"was stopped by SIGTERM" in err
     assert box.rows("orders") == [{"id": "1", "a": "x"}]
     left = {path.name for path in box.folder.iterdir()} - {"warehouse.duckdb"}

@@ -169,7 +169,9 @@ class Warehouse:
         folder.mkdir()
         self.config = folder / "config.json"
         self.config.write_text(
-            json.dumps({"warehouse_url": f"duckdb:///{folder}/warehouse.duckdb", "batch_size_rows": BATCH_ROWS})
+            json.dumps(
+                {"warehouse_url": f"duckdb:///{folder}/warehouse.duckdb", "batch_size_rows": BATCH_ROWS, "views": False}
+            )
         )
         self.ask('CREATE TABLE orders ("OrderNo" VARCHAR, "Amount" DECIMAL(18, 2) CHECK ("Amount" < 100))')
 
