@@ -45,7 +45,7 @@ class PickySink(RowSink):
         return PickyTarget.outdated
 
     def held_of(self, _, rows):
-        return rows if PickyTarget.arrived else 0
+        return rows if PickyTarget.holds else 0
 
     def forget(self):
         self._prepared = []
@@ -59,7 +59,7 @@ class PickyTarget(OrderedTarget):
     unfit: ClassVar[set] = set()
     refused: ClassVar[set] = set()
     vanishes: ClassVar[bool] = False
-    arrived: ClassVar[bool] = False
+    holds: ClassVar[bool] = False
     outdated: ClassVar[int] = 0
     delivered: ClassVar[list] = []
 
@@ -196,7 +196,7 @@ def test_what_became_of_a_replay_is_found_out_by_the_next_run(run, letters, arri
         run(*replayed(letters), vanishes=True)
     [ours] = rows_of(letters).keys() - {theirs}
     assert rows_of(letters) == {ours: [RowState.PENDING], theirs: [RowState.PENDING]}
-    run(SCHEMA, arrived=arrived)
+    run(SCHEMA, holds=arrived)
     assert rows_of(letters) == {ours: [RowState.DONE if arrived else RowState.PENDING], theirs: [RowState.PENDING]}
     assert {letter.id: letter.state for letter in letters.letters()}[theirs] is State.PENDING
 
