@@ -204,13 +204,15 @@ class WarehouseSink(LineSink):
         """What the warehouse was told in the transaction that brought the rows."""
         return min(self._warehouse_target.warehouse.rows_of(self.stream_name, batch), rows)
 
-    def release(self) -> None:
+    def release(self) -> int:
         """What was kept leaves now, for the table as it is now."""
+        size = self.held_bytes
         if self._chunks:
             self._warehouse_target.changes(self.stream_name)
             # An earlier chunk may lack a column that came later: its rows are null there.
             self._leaving = pa.concat_tables(self._chunks, promote_options="default"), self._table
         self._chunks, self.held_bytes, self.waiting_since = [], 0, None
+        return size
 
     def forget(self) -> None:
         """Let go of the rows that left."""

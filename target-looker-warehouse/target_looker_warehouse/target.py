@@ -58,6 +58,7 @@ class TargetLookerWarehouse(OrderedTarget):
             self.config.get("schema"),
             identifier_case=self.config.get("identifier_case"),
             clock=self.clock,
+            another=self._address.open,
         )
 
     @cached_property
@@ -71,6 +72,12 @@ class TargetLookerWarehouse(OrderedTarget):
     def destination(self) -> str:
         """The warehouse and the schema in it."""
         return f"{self._address.destination}#{self.config.get('schema') or ''}"
+
+    @property
+    def deliveries_at_once(self) -> tuple[int, int]:
+        """How many batches the warehouse takes at a time, and how many bytes of them."""
+        dialect = self.warehouse.dialect
+        return dialect.connections, dialect.held_bytes
 
     def tables_in_use(self) -> set[str]:
         """The names of the tables of this run's streams."""

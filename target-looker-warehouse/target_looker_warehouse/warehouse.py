@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import weakref
-from contextlib import ExitStack, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ifs_bi_core.errors import IfsBiError
 from ifs_bi_core.ledger.journal import utc_now
-from ifs_bi_core.singer.outgoing import BatchRefusedError
 
 from target_looker_warehouse import loads, statements
-from target_looker_warehouse.merging import Application
+from target_looker_warehouse.loading import Loading, refused
 from target_looker_warehouse.names import suffixed
 from target_looker_warehouse.row_counts import count_query
 from target_looker_warehouse.views import upkeep
+from target_looker_warehouse.warehouses.pool import Pool
 from target_looker_warehouse.warehouses.turns import TakingTurns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     import pyarrow as pa
 
     from target_looker_warehouse.dialects.facts import IdentifierCase
     from target_looker_warehouse.loads import Load
-    from target_looker_warehouse.merging import Step
     from target_looker_warehouse.rounds import Round
     from target_looker_warehouse.tables import ExistingTables, Plan, Table
     from target_looker_warehouse.warehouses.connection import Connection
-
-_LOADS_AT_ONCE = 100  # rows of one INSERT: warehouses bound the parameters of a statement
 
 
 class Warehouse:
@@ -51,6 +48,7 @@ class Warehouse:
         schema: where tables are; the warehouse's main schema if there is none. It is created if absent.
         identifier_case: the case of names that are made; the warehouse's own if there is none.
         clock: tells the time, in UTC.
+        another: opens one more connection, over which a batch is loaded while others are; without it, one is loaded at a time.
 
     Raises:
         ConfigError: the schema can't be used; or, from any method, this user may not do what it does.
@@ -65,6 +63,7 @@ class Warehouse:
         *,
         identifier_case: IdentifierCase | None = None,
         clock: Callable[[], datetime] = utc_now,
+        another: Callable[[], Connection] | None = None,
     ) -> None:
         connection = TakingTurns(connection)
         own_case = connection.dialect.identifier_case
@@ -74,8 +73,10 @@ class Warehouse:
         self.schema = self.dialect.cased(schema) if schema else connection.main_schema
         self.loads = self._qualified(self.dialect.cased(loads.LOADS))
         self.views = upkeep.ViewUpkeep(connection, self.dialect, self.schema, self._standing)
+        self._loading = Loading(connection, self.dialect, self.schema, clock)
+        self._pool = Pool(another) if another is not None and self.dialect.connections > 1 else None
         self._started_over: set[str] = set()
-        self._closing = weakref.finalize(self, _close, connection, self._started_over)
+        self._closing = weakref.finalize(self, _close, connection, self._pool, self._started_over)
         try:
             self._prepare()
         except IfsBiError:  # another run makes them at this moment; or the error comes again
@@ -158,11 +159,8 @@ class Warehouse:
         Raises:
             BatchRefusedError: the table does not take them, for good.
         """
-        what = f"table {table.name!r}"
-        with self._connection.transaction(what, "take a batch", _refused(what)):
-            self._connection.append(self._qualified(table.name), rows)
-            self._tell([load] if load else [])
-        return 0
+        with self._loader() as loading:
+            return loading.append(table, rows, load)
 
     def merge(self, table: Table, rounds: Sequence[Round], load: Load | None, *, hard_delete: bool) -> int:
         """Apply the rounds one after another; with ``hard_delete`` rows that are gone at the source are removed, else marked.
@@ -173,35 +171,17 @@ class Warehouse:
         Raises:
             BatchRefusedError: the table does not take them, for good.
         """
-        outdated, what = 0, f"table {table.name!r}"
-        with self._connection.transaction(what, "take a batch", _refused(what)), ExitStack() as staging:
-            for rows, steps in self._applied(table, rounds, staging, hard_delete=hard_delete):
-                written = [(self._connection.write(step.text), step.applies) for step in steps]
-                if any(applies for _, applies in written):
-                    outdated += rows - sum(count for count, applies in written if applies)
-            self._tell([load] if load else [])
-        return outdated
+        with self._loader() as loading:
+            return loading.merge(table, rounds, load, hard_delete=hard_delete)
 
-    def _applied(
-        self, table: Table, rounds: Sequence[Round], staging: ExitStack, *, hard_delete: bool
-    ) -> list[tuple[int, list[Step]]]:
-        """How many rows, and the statements that apply them. All are staged when this returns."""
-        qualified = self._qualified(table.name)
-        application = Application(table, qualified, self.dialect)
-        work = []
-        for live, gone in rounds:
-            if live.num_rows:
-                incoming = staging.enter_context(self._connection.staged(live, qualified))
-                work.append((live.num_rows, application.replace_rows(incoming, live.column_names)))
-            if gone.num_rows and hard_delete:
-                incoming = staging.enter_context(self._connection.staged(gone, qualified))
-                work.append((gone.num_rows, application.remove_rows(incoming)))
-            elif gone.num_rows:
-                incoming = staging.enter_context(self._connection.staged(gone, qualified))
-                told = [name for name in gone.column_names if gone[name].null_count < gone.num_rows]
-                carried = [name for name in told if name not in table.key]
-                work.append((gone.num_rows, application.mark_rows(incoming, gone.column_names, carried)))
-        return work
+    @contextmanager
+    def _loader(self) -> Iterator[Loading]:
+        """Over the one connection, or over one of those for batches that are loaded at the same time."""
+        if self._pool is None:
+            yield self._loading
+            return
+        with self._pool.lent() as connection:
+            yield Loading(connection, self.dialect, self.schema, self._clock)
 
     def rows_of(self, stream: str, batch: str) -> int:
         """How many rows of a batch are here, from the first on."""
@@ -218,18 +198,6 @@ class Warehouse:
         with self._connection.transaction("the tables that changed", "be counted"):
             found = self._connection.query(count_query(names))
         return {names[int(place)]: int(rows) for place, rows in sorted(found)}
-
-    def _tell(self, done: Sequence[Load]) -> None:
-        """Put loads into the table of loads."""
-        columns, now = loads.columns(self.dialect), self._clock()
-        for load in done:
-            if load.again:
-                parameters = [loads.told(load.stream, self.dialect), load.batch]
-                self._connection.write(loads.delete_load(self.loads, self.dialect), parameters)
-        for first in range(0, len(done), _LOADS_AT_ONCE):
-            some = done[first : first + _LOADS_AT_ONCE]
-            values = [value for load in some for value in loads.values(load, now, self.dialect)]
-            self._connection.write(statements.insert_values(self.loads, columns, len(some), self.dialect), values)
 
     def retire(self, table: Table, version: int, *, at: datetime | None) -> None:
         """Mark the rows that the full refresh ``version`` didn't carry as deleted ``at`` a time; without one, remove them."""
@@ -261,11 +229,11 @@ class Warehouse:
         self.shape(plan)
         write, what = self._connection.write, f"table {plan.table.name!r}"
         qualified, gathered = self._qualified(plan.table.name), self._qualified(incoming)
-        with self._connection.transaction(what, "be replaced", _refused(what)):
+        with self._connection.transaction(what, "be replaced", refused(what)):
             write(statements.delete_all(qualified))
             names = [column.name for column in plan.table.columns]
             write(statements.insert(qualified, names, gathered, self.dialect))
-            self._tell(done)
+            self._loading.tell(done)
         with self._connection.transaction(f"table {incoming!r}", "be dropped"):
             self._connection.define(statements.drop_table(gathered))
         self._started_over.discard(gathered)
@@ -274,12 +242,10 @@ class Warehouse:
         return self.dialect.qualified(*self._connection.inside, self.schema, table)
 
 
-def _refused(what: str) -> Callable[[str], IfsBiError]:
-    return lambda reason: BatchRefusedError(f"{what} does not take it: {reason}")
-
-
-def _close(connection: Connection, started_over: set[str]) -> None:
-    """Drop what was never put in place, and give the connection back."""
+def _close(connection: Connection, pool: Pool | None, started_over: set[str]) -> None:
+    """Drop what was never put in place, and give the connections back."""
+    if pool is not None:
+        pool.close()
     for table in started_over:
         with (
             suppress(IfsBiError),

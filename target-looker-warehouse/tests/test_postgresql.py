@@ -24,8 +24,8 @@ from wire_cut import WireCut
 
 ONE = schema("s", ["id"], id=INTEGER, x=STRING)
 STATE = state({"at": 1})
-SECOND_BATCH = 6
-"""Its place among the commits of a run: the session, the schema, the lock, the columns and the first batch come before it."""
+SECOND_BATCH = 7
+"""Its place among the commits of a run: two sessions, the schema, the lock, the columns and the first batch come before it."""
 
 
 @pytest.fixture
@@ -197,6 +197,20 @@ def test_a_schema_that_another_run_makes_at_the_same_moment_is_used(box):
             assert ours.is_alive()
     ours.join()
     assert len(box.rows("s", "new")) == 1
+
+
+def test_a_stream_that_waits_in_the_warehouse_holds_up_no_other_one(box):
+    other = schema("other", ["id"], id=INTEGER)
+    box.feed(ONE, other)
+    with psycopg.connect(box.url) as holder:
+        holder.execute("LOCK TABLE s IN ACCESS EXCLUSIVE MODE")
+        lines = (ONE, *rows(1, 2), other, *(record("other", {"id": n}) for n in range(2)))
+        ours = threading.Thread(target=box.feed, args=lines, kwargs={"batch_size_rows": 2, "views": False})
+        ours.start()
+        while box.query("SELECT count(*) FROM other") != [(2,)]:
+            assert ours.is_alive()
+    ours.join()
+    assert ids(box) == [1, 2]
 
 
 # Lost connections

@@ -93,9 +93,11 @@ class LineSink(RowSink):
         del context
         part = self._target.parts.leaves(self.stream_name)
         self.stage()
-        self._target.flight.land()
-        self.release()
-        sending = self._outgoing.send(self._target.flight.begin)
+        target, flight = self._target, self._target.flight
+        flight.land_of(self.stream_name)
+        size = self.release()
+        flight.make_room(size, *target.deliveries_at_once)
+        sending = self._outgoing.send(flight.begin)
 
         def land() -> None:
             try:
@@ -103,17 +105,21 @@ class LineSink(RowSink):
             finally:
                 self.forget()
             if pushed is not None:
-                self._target.pushed(self.stream_name, pushed)
-            self._target.arrived(part)
+                target.pushed(self.stream_name, pushed)
+            target.arrived(part)
 
         if sending is None:
             land()
         else:
-            self._target.flight.launched(land)
+            flight.launched(self.stream_name, land, size)
 
     @abstractmethod
-    def release(self) -> None:
-        """What was kept leaves now: `deliver` is about these rows until `forget`, and what comes is gathered apart from them."""
+    def release(self) -> int:
+        """What was kept leaves now: `deliver` is about these rows until `forget`, and what comes is gathered apart from them.
+
+        Returns:
+            How many bytes of memory it takes.
+        """
 
     def _stage_lines(self, lines: bytes, numbers: list[int]) -> None:
         records = self._read(lines)

@@ -76,10 +76,15 @@ class OrderedTarget(Plugin, Target):
         self._states: Waiting[dict[str, Any]] = Waiting()
         self._files: Waiting[BatchFile] = Waiting()
         self.flight = Flight()
-        """The batch that is on its way."""
+        """The batches that are on their way."""
         self._told: dict[str, Any] | None = None
         if isinstance(self.message_reader, LineReader):
             self.message_reader.taker = self
+
+    @property
+    def deliveries_at_once(self) -> tuple[int, int]:
+        """How many batches may be on their way at a time, each of another stream, and how many bytes they may take together."""
+        return 1, 0
 
     @property
     @abstractmethod
@@ -290,7 +295,7 @@ class OrderedTarget(Plugin, Target):
         if self.holds_state:  # nothing is done before the end of the run
             return
         if states := self._states.arrived(part):
-            self._write_state_message(states[-1])
+            self._tell_state(states[-1])
         _remove(self._files.arrived(part))
 
     def _undelivered(self) -> set[Part]:
@@ -340,6 +345,9 @@ class OrderedTarget(Plugin, Target):
 
     def _write_state_message(self, state: dict[str, Any]) -> None:
         self.flight.land()
+        self._tell_state(state)
+
+    def _tell_state(self, state: dict[str, Any]) -> None:
         if state == self._told:
             return
         self.refusals.flush()

@@ -53,6 +53,7 @@ BIGQUERY = Dialect(
     has_lock=False,
     batch_size_rows=1_000_000,  # a table takes some 1,500 loads a day: one for each stream and run is what is wanted
     held_bytes=256 << 20,
+    connections=1,  # two transactions that tell `_ifs_loads` of their rows may be in each other's way
     days_between="DATE_DIFF({later}, {earlier}, DAY)",
 )
 """BigQuery, in GoogleSQL."""

@@ -82,7 +82,8 @@ class Dialect:
         widens: what a column's type may become in its place.
         has_lock: whether a run can keep others off a stream's table.
         batch_size_rows: how many rows a load takes, if the settings don't say.
-        held_bytes: how much Arrow data of all streams together may wait for its load.
+        held_bytes: how much Arrow data of all streams together may wait for its load, and how much of it may be on its way.
+        connections: over how many connections streams are loaded at the same time.
         days_between: the days from one date to another, as SQL text with the places ``{earlier}`` and ``{later}``.
         view_options: what stands before AS where a view is replaced, so that who may read it still may.
         grants: the statement that tells what to run so that others may read a view again that is dropped and made anew; empty
@@ -113,6 +114,7 @@ class Dialect:
     has_lock: bool = True
     batch_size_rows: int = 10_000
     held_bytes: int = 32 << 20
+    connections: int = 1
     days_between: str = "{later} - {earlier}"
     view_options: str = ""
     grants: str = ""

@@ -45,4 +45,5 @@ POSTGRESQL = Dialect(
         CROSS JOIN LATERAL aclexplode(c.relacl) g
         WHERE n.nspname = $1::text AND c.relname = $2::text AND g.grantee <> c.relowner
     """,
+    connections=4,
 )

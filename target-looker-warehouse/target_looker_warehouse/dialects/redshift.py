@@ -58,4 +58,5 @@ REDSHIFT = Dialect(
     # A COPY takes some seconds however few rows it brings, and leaves rows unsorted until the next VACUUM.
     batch_size_rows=100_000,
     held_bytes=64 << 20,
+    connections=4,
 )

@@ -54,5 +54,6 @@ SNOWFLAKE = Dialect(
     batch_size_rows=250_000,
     held_bytes=128 << 20,
     view_options="COPY GRANTS",  # docs.snowflake.com/en/sql-reference/sql/create-view
+    connections=4,
 )
 """A Snowflake database; the address names it, statements say its name."""
