@@ -105,11 +105,21 @@ def test_a_line_that_is_no_message_ends_with_1(run, pipe):
     assert "Line 2 of the input is no Singer message" in err
 
 
-def test_batch_messages_are_refused_not_forgotten(run, pipe):
+def test_rows_in_files_arrive_as_rows_of_the_pipe_do(run, pipe, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(pipe.order(n, n)["record"]) + "\n" for n in (1, 2)))
+    batch = {"type": "BATCH", "stream": "orders", "encoding": {"format": "jsonl"}, "manifest": [path.as_uri()]}
+    code, out, _ = run([pipe.schema(), batch, pipe.state(1)])
+    assert (code, json.loads(out)) == (0, pipe.state(1)["value"])
+    assert len(pipe.rows()) == 2
+    assert not path.exists()
+
+
+def test_a_file_that_is_not_there_ends_the_run_before_its_state(run, pipe):
     batch = {"type": "BATCH", "stream": "orders", "encoding": {"format": "jsonl"}, "manifest": ["file:///x"]}
     code, out, err = run([pipe.schema(), batch, pipe.state(1)])
     assert (code, out) == (1, "")
-    assert "Leave batch_config out" in err
+    assert "The batch file file:///x can't be read" in err
 
 
 def test_killed_between_emptying_and_filling_the_next_run_repairs(start, run, pipe):
