@@ -24,7 +24,7 @@ def works_in(process, folder):
     """Whether a process works in a folder; other tests' processes work elsewhere."""
     try:
         return Path(process.cwd()).is_relative_to(folder)
-    except psutil.NoSuchProcess:
+    except psutil.Error:
         return False
 
 

@@ -12,6 +12,8 @@ SELECT table_name, column_name, CASE data_type WHEN 'NUMBER' THEN 'NUMBER(' || n
 CREATE TABLE "ERP"."PUBLIC"."orders" ("id" NUMBER(19,0));
 SELECT table_name, column_name, CASE data_type WHEN 'NUMBER' THEN 'NUMBER(' || numeric_precision || ',' || numeric_scale || ')' ELSE data_type END FROM information_schema.columns WHERE table_schema = ? AND table_name IN (?, ?) ORDER BY ordinal_position;
 CREATE TABLE "ERP"."PUBLIC"."it's" ("it's" TEXT);
+SELECT CURRENT_DATABASE(), CURRENT_SCHEMA();
+CREATE TEMPORARY STAGE IFS_RUN;
 CREATE TEMPORARY TABLE IFS_RUN_1 AS SELECT "Id", "ID", "a ""b""", "_e3b0c442" FROM "ERP"."PUBLIC"."select" WHERE FALSE;
 PUT 'file://IFS_RUN_2.parquet' @IFS_RUN AUTO_COMPRESS = FALSE OVERWRITE = TRUE;
 COPY INTO IFS_RUN_1 ("Id", "ID", "a ""b""", "_e3b0c442") FROM (SELECT CAST($1:c0 AS NUMBER(19,0)), CAST($1:c1 AS TEXT), CAST($1:c2 AS TEXT), CAST($1:c3 AS TEXT) FROM @IFS_RUN/IFS_RUN_2.parquet) FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE NULL_IF = ()) ON_ERROR = ABORT_STATEMENT PURGE = TRUE;
