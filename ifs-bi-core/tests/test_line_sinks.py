@@ -241,3 +241,22 @@ def test_a_run_that_ends_by_a_bad_line_still_says_what_became_of_the_batch_on_it
     with closing(Ledger.open(None, tmp_path)) as ledger:
         [part] = history.runs(ledger)
         assert [batch.rows for batch in history.show(ledger, part.run).batches] == [{"acknowledged": 3}]
+
+
+class HoldingTarget(TableTarget):
+    """Tells its one STATE at the end."""
+
+    name = "target-holding"
+    confirms_at_end = True
+
+
+def test_states_that_wait_for_the_end_of_the_run_take_no_memory(tmp_path):
+    HoldingTarget.default_sink_class = TableSink
+    target = HoldingTarget(config={"state_dir": str(tmp_path), "batch_size_rows": 3})
+    states = [encode({"type": "STATE", "value": {"n": n}}) for n in range(90)]
+    mixed = [line for pair in zip(rows_of(90), states, strict=True) for line in pair]
+    target.process_lines(io.BytesIO(b"\n".join([encode(SCHEMA), *mixed])))
+    assert len(target._states.leave()) < 5
+    target.flight.land()
+    target.account.run.end(0)
+    target.account.ledger.close()

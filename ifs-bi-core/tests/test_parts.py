@@ -47,6 +47,13 @@ def test_rows_that_come_while_a_part_is_on_its_way_hold_only_what_is_behind_them
     assert states.arrived(parts.leaves("a")) == [2]
 
 
+def test_of_states_that_wait_for_the_same_rows_the_last_one_is_kept():
+    parts, states = Parts(), Waiting()
+    for number in range(1000):
+        states.came(number, parts.undelivered(["a"]), instead=True)
+    assert states.arrived(parts.leaves("a")) == [999]
+
+
 def test_all_may_leave_at_once():
     states = Waiting()
     states.came(1, Parts().undelivered(["a"]))

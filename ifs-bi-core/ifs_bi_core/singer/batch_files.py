@@ -2,24 +2,24 @@
 
 A file holds a row's JSON on each line, as the Singer SDK writes it (sdk.meltano.com/en/latest/batch.html), compressed by gzip or
 not at all. Here they become RECORD lines again, by the thousand, so that everything behind is the same as for rows that came
-through the pipe. Our tap adds two members to the message that the SDK's has not, ``version`` and ``time_extracted``; they stand
+through the pipe. Two members that the SDK's message doesn't have are understood, ``version`` and ``time_extracted``; they stand
 for all rows of it.
 """
 
 from __future__ import annotations
 
 import zlib
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import fsspec
 
 from ifs_bi_core.errors import ContractBrokenError, UnavailableError
 from ifs_bi_core.singer.lines import encode
+from ifs_bi_core.singer.reader import whole_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_BLOCK_BYTES = 1 << 20
 _COMPRESSIONS = {None: None, "none": None, "gzip": "gzip"}
 _UNREADABLE = (OSError, EOFError, zlib.error)
 
@@ -48,8 +48,9 @@ class BatchFile(NamedTuple):
         between = self.tail + b"\n" + self.head
         try:
             with fsspec.open(self.url, "rb", compression=self.compression) as file:
-                for block in _blocks(file):
-                    yield self.head + block.replace(b"\n", between) + self.tail
+                for block in whole_lines(file.read):
+                    if rows := block.replace(b"\r\n", b"\n").strip(b"\n"):
+                        yield self.head + rows.replace(b"\n", between) + self.tail
         except _UNREADABLE as error:
             raise UnavailableError(
                 f"The batch file {self.url} can't be read: {error}. Its rows were not delivered and the state was not moved past "
@@ -84,22 +85,3 @@ def batch_files(message: Mapping[str, Any]) -> list[BatchFile]:
     head = encode({"type": "RECORD", "stream": stream})[:-1] + b',"record":'
     tail = b"".join(b"," + encode({name: value})[1:-1] for name, value in more.items()) + b"}"
     return [BatchFile(str(url), _COMPRESSIONS[compression], head, tail) for url in manifest]
-
-
-def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    """Whole lines, without the last one's end."""
-    begun: list[bytes] = []
-    while part := file.read(_BLOCK_BYTES):
-        end = part.rfind(b"\n")
-        if end < 0:
-            begun.append(part)
-            continue
-        if whole := _plain(b"".join([*begun, part[:end]])):
-            yield whole
-        begun = [part[end + 1 :]]
-    if rest := _plain(b"".join(begun)):
-        yield rest
-
-
-def _plain(lines: bytes) -> bytes:
-    return lines.replace(b"\r\n", b"\n").strip(b"\r\n")

@@ -52,8 +52,10 @@ class Waiting(Generic[T]):
     def __init__(self) -> None:
         self._waiting: list[tuple[T, set[Part]]] = []
 
-    def came(self, thing: T, parts: set[Part]) -> None:
-        """A thing waits for some parts."""
+    def came(self, thing: T, parts: set[Part], *, instead: bool = False) -> None:
+        """A thing waits for some parts; ``instead``: of the last one, where that waits for the same."""
+        if instead and self._waiting and self._waiting[-1][1] == parts:
+            self._waiting.pop()
         self._waiting.append((thing, set(parts)))
 
     def arrived(self, part: Part) -> list[T]:

@@ -176,6 +176,15 @@ def _blocks(source: IO[bytes] | Iterable[str | bytes]) -> Iterator[bytes]:
     if read is None:  # a list of lines, or text in memory
         yield from map(encoded, source)
         return
+    yield from whole_lines(read)
+
+
+def whole_lines(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """What there is to read as blocks of whole lines with their ends; the last one may lack it.
+
+    Args:
+        read: gives at most so many bytes, and none at the end.
+    """
     begun: list[bytes] = []  # of a line that is longer than what was read at once
     while part := read(_BLOCK_BYTES):
         end = part.rfind(b"\n") + 1

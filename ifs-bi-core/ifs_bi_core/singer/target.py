@@ -292,9 +292,10 @@ class OrderedTarget(Plugin, Target):
     def arrived(self, part: Part) -> None:
         """A part of the rows is delivered: let STATE and files go that waited for it."""
         self.parts.arrived(part)
-        if self.holds_state:  # nothing is done before the end of the run
+        states = self._states.arrived(part)
+        if self.holds_state:  # nothing is done before the end of the run, and then the last state is the one to tell
             return
-        if states := self._states.arrived(part):
+        if states:
             self._tell_state(states[-1])
         _remove(self._files.arrived(part))
 
@@ -303,7 +304,7 @@ class OrderedTarget(Plugin, Target):
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         super()._process_state_message(message_dict)
-        self._states.came(message_dict["value"], self._undelivered())
+        self._states.came(message_dict["value"], self._undelivered(), instead=True)
 
     def _handle_max_record_age(self) -> None:
         """Write STATE now and then, where all that it stands for is done."""

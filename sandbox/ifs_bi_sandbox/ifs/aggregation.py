@@ -10,6 +10,7 @@ Sums are exact: decimals are added up as what they are, not as binary floats.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -71,7 +72,7 @@ class Aggregation:
         return f" GROUP BY {', '.join(f'm.{quoted(name)}' for name in self.by)}" if self.by else ""
 
 
-class _Gathered:
+class _Gathered(ABC):
     """An aggregate function of SQLite over decimals, which are texts or integers there; the answer is a text."""
 
     def __init__(self) -> None:
@@ -91,9 +92,9 @@ class _Gathered:
         return text.rstrip("0").rstrip(".") if "." in text else text
 
     @staticmethod
+    @abstractmethod
     def joined(one: Decimal, other: Decimal) -> Decimal:
         """Two values as one."""
-        raise NotImplementedError
 
 
 class Sum(_Gathered):
