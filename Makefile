@@ -45,8 +45,12 @@ demo: .venv/.ready .envs/meltano/.ready ## sandbox, both pipes, a change, both p
 test: env ## every test; none is skipped
 	$(BIN)/pytest --numprocesses=logical --dist=loadfile
 
-prove: env $(PARSER)/.ready ## the long proofs
+PROVE_MINUTES ?= 60
+SOAK_MINUTES ?= 120
+prove: env $(PARSER)/.ready ## the long proofs; scripts of faults for PROVE_MINUTES, from PROVE_SEED on if given; virtual days for SOAK_MINUTES
 	$(BIN)/pytest --numprocesses=logical --dist=loadfile -m prove
+	PYTHONPATH=tests $(BIN)/python -m faults --minutes $(PROVE_MINUTES) $(PROVE_SEED:%=--begin %)
+	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(SOAK_MINUTES)
 
 check: .venv/.ready ## lint, format, types, import contracts, dependencies
 	$(BIN)/ruff check --no-cache .

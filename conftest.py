@@ -12,9 +12,12 @@ settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
 LONGEST_FIRST = (
+    "test_fault_scripts.py",
     "test_kill_points.py",
     "test_no_secrets.py",
     "test_warehouse_pipe.py",
+    "test_fuzz_lines.py",
+    "test_soak.py",
     "test_conformance.py",
     "test_redshift.py",
     "test_demo.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +51,8 @@ def _in(environment: str, command: str) -> str:
     return str(ENVIRONMENTS / environment / "bin" / command)
 
 
-def _entities(address: str) -> dict[str, Any]:
-    entity = {"name": "order_lines", "projection": PROJECTION, "entity_set": ENTITY_SET}
+def _entities(address: str, replication: str = "full") -> dict[str, Any]:
+    entity = {"name": "order_lines", "projection": PROJECTION, "entity_set": ENTITY_SET, "replication": replication}
     return {"base_url": address, "entities": [entity], "streams": ["order_lines"], **OURS}
 
 
@@ -88,6 +89,9 @@ def _postgresql(database: str) -> Callable[[Place], dict[str, Any]]:
 
 
 TAP = Program("tap-ifs-cloud", (str(BIN / "tap-ifs-cloud"),), _entities, "ours")
+TAP_VERSIONS = replace(
+    TAP, name="tap-ifs-cloud, keeping each row's version", settings=partial(_entities, replication="row_version")
+)
 WAREHOUSE = Program(
     "target-looker-warehouse",
     (str(BIN / "target-looker-warehouse"),),

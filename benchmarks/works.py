@@ -224,8 +224,8 @@ class MeltanoRun(Pipe):
         settings = self.tap.settings(bench.pages(rows))
         if self.batch:
             settings["batch_config"] = {
-                "encoding": {"format": "jsonl", "compression": "gzip"},
-                "storage": {"root": folder.as_uri()},
+                "encoding": {"format": "jsonl"},
+                "storage": {"root": (folder / "files").as_uri()},
             }
             if self not in bench.compared:
                 self._see_batches(bench, settings)

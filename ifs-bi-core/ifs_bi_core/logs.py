@@ -19,11 +19,13 @@ from ifs_bi_core.errors import ConfigError
 from ifs_bi_core.redaction import REDACTOR, Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 
 FORMATS = ("text", "json")
 OPTION = "--log-format"
 VARIABLE = "IFS_BI_LOG_FORMAT"
+LEVEL = "LOGLEVEL"
+"""The variable that names how much is logged; a plugin's own, such as ``TAP_IFS_CLOUD_LOGLEVEL``, goes before it."""
 
 _METRICS = "singer_sdk.metrics"
 _fields: dict[str, str] = {}
@@ -57,6 +59,28 @@ def chosen(args: Sequence[str], environ: Mapping[str, str]) -> str | None:
             f"The environment variable {VARIABLE} is {named!r}. Set it to {' or '.join(FORMATS)}, or leave it out."
         )
     return named
+
+
+def settle_level(plugin: str, environ: MutableMapping[str, str]) -> None:
+    """Make sure that the SDK can read the level of the logs.
+
+    Args:
+        plugin: the plugin's name.
+        environ: the environment; an empty variable is taken out, since the SDK takes it for the name of a level.
+
+    Raises:
+        ConfigError: the environment names no level.
+    """
+    own = f"{plugin.upper().replace('-', '_')}_{LEVEL}"
+    variable = own if environ.get(own) else LEVEL
+    named = environ.get(variable)
+    if not named:
+        environ.pop(variable, None)
+    elif named.upper() not in logging.getLevelNamesMapping():
+        raise ConfigError(
+            f"The environment variable {variable} is {named!r}, which is no level. Set it to DEBUG, INFO, WARNING or ERROR, or "
+            f"leave it out."
+        )
 
 
 def set_up(command: str, choice: str | None, *, terminal: bool = False, configured: bool = False) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 REPLACEMENT = "[redacted]"
 
+_UNSEEN = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SHORTEST = 4  # a shorter value would blank out ordinary words
 _TOKEN_SHAPES = (
     re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
@@ -65,6 +66,14 @@ def shown(text: str, length: int, redactor: Redactor | None = None) -> str:
     return (redactor or REDACTOR).redact(text)[:length]
 
 
+def one_line(text: str) -> str:
+    """The text with whatever ends a line, moves a terminal's cursor or turns the direction of writing as it is written in JSON.
+
+    What a server or a file says stands in logs: it is not to look like a line of ours, nor to repaint one.
+    """
+    return _UNSEEN.sub(lambda found: json.dumps(found.group())[1:-1], text)
+
+
 def forms(secret: str) -> set[str]:
     """The ways in which ``secret`` stands in text: plain, URL-encoded, base64 (both alphabets) and escaped in JSON."""
     raw = secret.encode("utf-8", "surrogatepass")
@@ -93,7 +102,7 @@ REDACTOR = Redactor()
 
 
 class RedactingFilter(logging.Filter):
-    """Redacts the message and the traceback of every log record that passes a handler."""
+    """Redacts the message and the traceback of every log record that passes a handler; a message stays one line."""
 
     def __init__(self, redactor: Redactor = REDACTOR) -> None:
         super().__init__()
@@ -102,7 +111,7 @@ class RedactingFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record in place; it always passes."""
         if record.msg != "METRIC: %s":  # the SDK's structured formatter reads a metric's arguments; they are counts
-            record.msg = self._redactor.redact(record.getMessage())
+            record.msg = one_line(self._redactor.redact(record.getMessage()))
             record.args = None
         if record.exc_info:
             record.exc_text = self._redactor.redact(logging.Formatter().formatException(record.exc_info))

@@ -3,12 +3,16 @@
 A string ``env:NAME`` anywhere in a configuration stands for the environment variable ``NAME``, and ``vault:NAME`` for the
 secret ``NAME`` of the vault (`ifs_bi_core.vault`), so that the file which Meltano writes beside a running plugin (mode
 0644) holds no secret. A variable may hold ``vault:NAME`` in turn, so that Meltano's ``.env`` holds none either.
+
+What a reference stands for is a secret from then on, unless a variable holds the mere address of a web service: messages name it,
+and where an address is a secret after all (a webhook's), its reader says so.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import os
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,10 +27,11 @@ if TYPE_CHECKING:
 
 _ENV = "env:"
 _VAULT = "vault:"
+_MOST_DIGITS = 20  # of a whole number that a setting may be
 
 
 def resolve(config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """The configuration with every reference replaced by what it stands for, at any depth.
+    """The configuration with every reference replaced by what it stands for, at any depth; a setting that is null is left out.
 
     The vault is that of the setting ``state_dir``, or the file that the environment variable ``IFS_BI_VAULT`` names. It is read
     once, and only where a reference names it. What comes out of it is final, even where it looks like a reference.
@@ -35,7 +40,7 @@ def resolve(config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) 
         ConfigError: a variable is not set, the vault does not hold a name, or it can't be opened.
     """
     references = _References(environ, config.get("state_dir"))
-    return {name: references.resolved(name, value) for name, value in config.items()}
+    return {name: references.resolved(name, value) for name, value in config.items() if value is not None}
 
 
 class _References:
@@ -50,12 +55,19 @@ class _References:
             return {name: self.resolved(f"{where}.{name}", inner) for name, inner in value.items()}
         if isinstance(value, list):
             return [self.resolved(f"{where}[{i}]", inner) for i, inner in enumerate(value)]
+        if isinstance(value, Decimal):
+            return _number(value)
         if not isinstance(value, str):
             return value
+        if not _is_text(value):
+            raise ConfigError(
+                f"Setting '{where}' holds a NUL character or half of a surrogate pair, which no name, path or address has. Write "
+                f"it anew, then run again."
+            )
         said = self._variable(where, value.removeprefix(_ENV)) if value.startswith(_ENV) else value
         if said.startswith(_VAULT):
             return self._secret(where, said.removeprefix(_VAULT))
-        if said is not value:
+        if said is not value and not _is_plain_address(said):
             REDACTOR.register(said)
         return said
 
@@ -83,6 +95,20 @@ class _References:
         if isinstance(folder, str) and folder.startswith(_ENV):
             folder = self._variable("state_dir", folder.removeprefix(_ENV))
         return Vault.within(folder, self._environ).read()
+
+
+def _number(said: Decimal) -> int | float:
+    """A number of a configuration file, whose reader brings those with a point or an exponent as decimals."""
+    whole = said.is_finite() and said.adjusted() < _MOST_DIGITS and said == said.to_integral_value()
+    return int(said) if whole else float(said)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
 
 
 def register_secrets(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
@@ -115,6 +141,15 @@ def origin(setting: str, address: str) -> str:
             f"data would travel unprotected. Write https://{host}."
         )
     return address.strip().rstrip("/")
+
+
+def _is_plain_address(text: str) -> bool:
+    """Whether it is a web address without user, password, query and fragment, in which a secret may stand."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not {"@", "?", "#"} & set(text)
 
 
 def is_loopback(host: str) -> bool:

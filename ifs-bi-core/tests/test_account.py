@@ -2,12 +2,18 @@
 
 import os
 import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from ifs_bi_core.errors import ConfigError, ExitCode, IfsBiError
 from ifs_bi_core.ledger import history
+from ifs_bi_core.ledger.accounts import BATCH_EVENTS, BATCHES
+from ifs_bi_core.ledger.retention import prune_destination
 from ifs_bi_core.ledger.runs import Ledger
+from ifs_bi_core.ledger.trail import TrailRow
 from ifs_bi_core.singer.account import RUN_ID, Account
+from sqlalchemy import update
 
 HOUR = 3600.0
 
@@ -20,7 +26,9 @@ def no_name_from_outside(monkeypatch):
 @pytest.fixture
 def begun(tmp_path):
     """Begins the account of a process."""
-    return lambda **settings: Account("target-small", "1.2", {"state_dir": str(tmp_path), **settings})
+    return lambda **settings: Account(
+        "target-small", "1.2", {"state_dir": str(tmp_path), "retain_trail_days": 400, **settings}
+    )
 
 
 def ended(account, code=ExitCode.DONE):
@@ -168,7 +176,7 @@ def test_old_files_are_looked_for_once_a_day(tmp_path, begun):
 
 
 def test_a_run_is_done_also_where_old_files_can_t_be_removed(tmp_path, begun, caplog):
-    left_behind(tmp_path).with_name("dangling").symlink_to("nowhere")
+    tmp_path.joinpath(".pruned").symlink_to("nowhere/at/all")
     ended(begun())
     assert [process.exit_code for process in processes(tmp_path)] == [ExitCode.DONE]
     assert "was not removed" in caplog.text
@@ -177,3 +185,70 @@ def test_a_run_is_done_also_where_old_files_can_t_be_removed(tmp_path, begun, ca
 def test_settings_without_a_value_are_the_default_ones(tmp_path, begun):
     ended(begun(retain_payload_days=None, retain_trail_days=None, ledger_url=None))
     assert [process.exit_code for process in processes(tmp_path)] == [ExitCode.DONE]
+
+
+def test_a_destination_is_pruned_once_a_day_and_each_on_its_own(tmp_path, begun):
+    account, told = begun(), []
+    for _ in range(2):
+        account.prune_destination("here", lambda at: told.append(("here", at)))
+    account.prune_destination("there", lambda at: told.append(("there", at)))
+    assert [place for place, _ in told] == ["here", "there"]
+    for mark in tmp_path.glob(".pruned-*"):
+        aged(mark, 25)
+    account.prune_destination("here", lambda at: told.append(("here", at)))
+    assert [place for place, _ in told] == ["here", "there", "here"]
+    ended(account)
+
+
+@pytest.mark.parametrize(("days", "kept"), [(None, 400), (90, 90), (0, 30)])
+def test_a_destination_keeps_what_is_no_older_than_the_trails_and_a_month_in_any_case(begun, days, kept):
+    account, told = begun(retain_trail_days=days), []
+    account.prune_destination("here", told.append)
+    [at] = told
+    assert abs(account.ledger.clock() - timedelta(days=kept) - at) < timedelta(minutes=5)
+    ended(account)
+
+
+@pytest.mark.parametrize("ends", ["pushing", "unknown", "acknowledged"])
+def test_a_destination_keeps_what_is_younger_than_a_batch_without_an_answer(tmp_path, ends):
+    may, told = datetime(2024, 5, 6, 12, tzinfo=UTC), []
+    now = [may]
+    with closing(Ledger.open(None, tmp_path, clock=lambda: now[0])) as ledger:
+        for stream, place, days in (("b", "elsewhere", -1), ("a", "here", 0), ("b", "here", 1)):
+            now[0] = may + timedelta(days=days)
+            batch = ledger.begin_run("target", "1").write_batch(stream, place, [TrailRow("1", payload="{}")])
+            batch.pushing()
+            if ends == "acknowledged":
+                batch.acknowledged()
+            elif ends == "unknown":
+                batch.unknown("nobody can tell")
+    now[0] += timedelta(days=1000)
+    with closing(Ledger.open(None, tmp_path, clock=lambda: now[0])) as ledger:
+        prune_destination(ledger, "here", told.append, retain_trail_days=400)
+    assert told == [now[0] - timedelta(days=400) if ends == "acknowledged" else may]
+
+
+def test_nothing_is_forgotten_where_the_ledger_has_no_time_of_a_batch_without_an_answer(tmp_path, begun, caplog):
+    account, told = begun(), []
+    batch = account.run.write_batch("a", "here", [TrailRow("1", payload="{}")])
+    batch.pushing()
+    with account.ledger.database.write() as connection:
+        connection.execute(update(BATCH_EVENTS).values(at="yesterday"))
+        connection.execute(update(BATCHES).values(part="of another process"))
+    account.prune_destination("here", told.append)
+    assert told == []
+    assert "was not removed: What happened to a batch without an answer has no time in the ledger: " in caplog.text
+    ended(account)
+
+
+def test_a_destination_that_could_not_be_pruned_is_a_warning_and_is_due_again(begun, caplog):
+    account, told = begun(), []
+
+    def forget(at):
+        raise IfsBiError(f"Nothing before {at:%Y} can be removed.")
+
+    account.prune_destination("here", forget)
+    assert "What is older than it has to be was not removed: Nothing before 20" in caplog.text
+    account.prune_destination("here", told.append)
+    assert len(told) == 1
+    ended(account)

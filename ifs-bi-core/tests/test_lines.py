@@ -40,21 +40,22 @@ def test_numbers_keep_their_digits(number):
 
 def read(*lines: bytes) -> list[dict]:
     messages: list[dict] = []
-    LineReader().process_lines(io.BytesIO(b"".join(lines)), {"RECORD": messages.append})
+    LineReader().process_lines(io.BytesIO(b"".join(lines)), {"STATE": messages.append})
     return messages
 
 
 @pytest.mark.parametrize(
-    "line", [b"{", b"[]\n", b"3\n", b'{"stream":"a"}\n', b'{"type":3}\n', b"\xff\xfe\n", b'{"type":"RECORD"}}\n']
+    "line",
+    [b"{", b"[]\n", b"3\n", b'{"stream":"a"}\n', b'{"type":3}\n', b"\xff\xfe\n", b'{"type":"STATE","value":1}}\n'],
 )
 def test_a_line_that_is_no_message_is_named_by_its_number(line):
     with pytest.raises(ContractBrokenError, match="Line 2 of the input is no Singer message"):
-        read(b'{"type":"RECORD"}\n', line)
+        read(b'{"type":"STATE","value":1}\n', line)
 
 
 def test_a_file_opened_as_text_is_read_as_well(tmp_path):
     path = tmp_path / "lines"
-    path.write_bytes('{"type":"RECORD","record":{"å":0.1}}\n'.encode())
+    path.write_bytes('{"type":"RECORD","stream":"s","record":{"å":0.1}}\n'.encode())
     messages: list[dict] = []
     with path.open() as file:
         assert LineReader().process_lines(file, {"RECORD": messages.append}) == Counter(RECORD=1)

@@ -87,6 +87,14 @@ def test_each_check_has_a_line_and_a_notice_does_no_harm(call):
     ]
 
 
+def test_an_address_from_a_variable_is_shown_and_a_secret_from_one_is_not(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("WELL_ADDRESS", "https://well.example")
+    monkeypatch.setenv("WELL_PASSWORD", "hunter22")
+    (tmp_path / "b.json").write_text('{"address": "env:WELL_ADDRESS", "password": "env:WELL_PASSWORD"}')
+    ran = call("tap-well", "--config", "b.json")
+    assert "  ✓ token: https://well.example lets us in with [redacted]." in ran.output
+
+
 def test_json_gives_the_facts_and_no_secret_either(call):
     ran = call("tap-well", "--config", "a.json", "--json")
     first, second = json.loads(ran.output)

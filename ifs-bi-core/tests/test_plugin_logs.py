@@ -222,3 +222,23 @@ def read_all(handle: int) -> str:
     finally:
         os.close(handle)
     return shown.decode()
+
+
+@pytest.mark.parametrize("variable", ["LOGLEVEL", "TAP_SMALL_LOGLEVEL"])
+def test_a_level_that_is_none_ends_with_one_sentence_and_an_empty_one_is_as_if_it_were_not_set(small, variable):
+    code, err = small.ran(**{variable: "loud"})
+    assert code == 2
+    assert err == (
+        f"The environment variable {variable} is 'loud', which is no level. Set it to DEBUG, INFO, WARNING or ERROR, or leave "
+        "it out.\n"
+    )
+    code, err = small.ran(**{variable: ""})
+    assert code == 0, err
+    assert "INFO" in err
+    assert "DEBUG" not in err
+
+
+def test_a_plugins_own_level_goes_before_that_of_all(small):
+    code, err = small.ran(LOGLEVEL="loud", TAP_SMALL_LOGLEVEL="error")
+    assert code == 0, err
+    assert "WARNING" not in err

@@ -1,13 +1,16 @@
 """Lines reach whoever takes them in their order, alone or many at once, however the input is cut."""
 
+import fcntl
 import io
 import json
+import os
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ifs_bi_core.errors import ContractBrokenError
+from ifs_bi_core.singer.pipes import widen
 from ifs_bi_core.singer.reader import LineReader
 
 SCHEMA = b'{"type":"SCHEMA","stream":"a","schema":{"properties":{}}}'
@@ -112,8 +115,21 @@ def test_a_line_that_is_no_message_is_named_by_its_number(bad):
 def test_a_line_that_was_taken_is_read_again_by_its_number():
     reader = LineReader()
     reader.deserialize_json(STATE)
-    with reader.again(b'{"type":"RECORD"}', 7) as message:
-        assert (message, reader.line) == ({"type": "RECORD"}, b'{"type":"RECORD"}')
+    row = record("a", 1, spaces=False)
+    with reader.again(row, 7) as message:
+        assert (message, reader.line) == (json.loads(row), row)
     assert reader.line == STATE  # it is worked on still
     with pytest.raises(ContractBrokenError, match="Line 9 of"), reader.again(b"{", 9):
         pass
+
+
+def test_a_pipe_holds_more_than_the_system_gives_it_and_anything_else_is_left_alone(tmp_path):
+    first, last = os.pipe()
+    with os.fdopen(first, "rb") as out, os.fdopen(last, "wb") as into:
+        before = fcntl.fcntl(into, fcntl.F_GETPIPE_SZ)
+        widen(out)
+        assert fcntl.fcntl(into, fcntl.F_GETPIPE_SZ) > before
+    with (tmp_path / "lines").open("wb") as file:
+        widen(file)
+    widen([b"a line"])
+    widen(io.BytesIO())

@@ -107,6 +107,37 @@ def test_what_a_reference_resolves_to_is_redacted_from_then_on():
 
 
 @pytest.mark.parametrize(
+    "address", ["https://acme.ifs.cloud", "http://127.0.0.1:8000/", "https://acme.ifs.cloud/auth/realms/acme/token"]
+)
+def test_an_address_from_a_variable_is_no_secret(address):
+    resolve({"base_url": "env:A"}, {"A": address})
+    assert REDACTOR.redact(f"{address} lets us in.") == f"{address} lets us in."
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://loader:sesame-3@acme.ifs.cloud",
+        "https://sesame-3@acme.ifs.cloud",
+        "https://acme.blob.core.windows.net/zone?sig=sesame-3",
+        "https://acme.ifs.cloud/#sesame-3",
+        "postgresql://db/sesame-3",
+        "https:sesame-3",
+        "https://[sesame-3",
+    ],
+)
+def test_an_address_in_which_a_secret_may_stand_is_one(address):
+    resolve({"base_url": "env:A"}, {"A": address})
+    assert "sesame-3" not in REDACTOR.redact(f"{address} lets us in.")
+
+
+def test_an_address_from_the_vault_is_a_secret(environ):
+    Vault.within(environ=environ).set("place", "https://acme.ifs.cloud/sesame-4")
+    resolve({"base_url": "vault:place"}, environ)
+    assert "sesame-4" not in REDACTOR.redact("https://acme.ifs.cloud/sesame-4 lets us in.")
+
+
+@pytest.mark.parametrize(
     ("given", "kept"),
     [
         ("https://acme.ifs.cloud", "https://acme.ifs.cloud"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ifs_bi_sandbox.demo.command import demo
+from ifs_bi_sandbox.env_file import env_file
 from ifs_bi_sandbox.fabric.command import replicate
 from ifs_bi_sandbox.servers import SERVERS, Sandbox
 from ifs_bi_sandbox.world import Switches
@@ -60,7 +61,10 @@ def _port_options(command: Callable[..., None]) -> Callable[..., None]:
     help="What Looker's connection leads to: a DuckDB file, or postgresql://user:password@host/database.",
 )
 @click.option(
-    "--env-file", type=click.Path(dir_okay=False, path_type=Path), help="File to write the settings to as well."
+    "--env-file",
+    "copy",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write the settings to as well, for Meltano and for a shell.",
 )
 def serve(
     host: str,
@@ -68,7 +72,7 @@ def serve(
     scale: int,
     seed: int,
     data: Path | None,
-    env_file: Path | None,
+    copy: Path | None,
     **more: Any,
 ) -> None:
     """Start all servers, print their addresses and a ready .env, and run until Ctrl-C or SIGTERM."""
@@ -81,10 +85,10 @@ def serve(
     try:
         with Sandbox(scale=scale, seed=seed, database=data, switches=switches, host=host, ports=ports) as sandbox:
             click.echo("".join(f"# {SERVERS[name]}: {url}\n" for name, url in sandbox.addresses.items()))
-            settings = "".join(f"{name}={value}\n" for name, value in sandbox.environment().items())
+            settings = env_file(sandbox.environment())
             click.echo(settings)
-            if env_file:
-                env_file.write_text(settings)
+            if copy:
+                copy.write_text(settings)
             click.echo("# Running. Ctrl-C ends it.")
             stopped.wait()
     except OSError as error:

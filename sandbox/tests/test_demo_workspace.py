@@ -86,9 +86,8 @@ def test_the_project_leads_to_the_sandbox(tmp_path):
     folder = tmp_path / "demo"
     folder.mkdir()
     make_project(ROOT, folder, {"IFS_BASE_URL": "http://127.0.0.1:1", "POWERBI_DATASET_NAME": "IFS Cloud (sandbox)"})
-    assert (
-        folder / ".env"
-    ).read_text() == 'IFS_BASE_URL="http://127.0.0.1:1"\nPOWERBI_DATASET_NAME="IFS Cloud (sandbox)"\n'
+    told = (folder / ".env").read_text()
+    assert told == "IFS_BASE_URL=http://127.0.0.1:1\nPOWERBI_DATASET_NAME='IFS Cloud (sandbox)'\n"
     pip_url = next(line for line in (folder / "meltano.yml").read_text().splitlines() if "pip_url:" in line)
     first = pip_url.split("-e ")[1].strip()
     assert (folder / first).resolve() == ROOT / "ifs-bi-core"

@@ -8,6 +8,9 @@ An early page counts for nothing until the walk has come to it. If it holds the 
 row is what the walk would have been given at that moment, had it asked from there: rows that came, went or moved meanwhile are
 treated as in a walk page by page. If it doesn't, because too many rows before it have gone, it is thrown away with those behind
 it, and the walk asks as if there had been none.
+
+Answers are waited for without the turn and read with it, be they early or not: read, a page takes several times the room of its
+text, and so there is one at a time in a run, however many streams there are.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ifs_bi_core.errors import IfsBiError
+
+from tap_ifs_cloud.client import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +61,7 @@ class Question:
     """A page that can be asked for on any thread.
 
     Attributes:
-        now: asks, and gives the answer.
+        now: asks, and gives the answer; where that can't be read, asks again.
         early: asks, and gives what reads the answer when its turn has come.
     """
 
@@ -143,7 +148,7 @@ class PagesAhead:
         self._full = 0  # rows of the last answer, if it was a full one
 
     def next(self, ask: Ask) -> Answer:
-        """The answer to the walk's question, waited for without the turn.
+        """The answer to the walk's question, waited for without the turn and read with it.
 
         Raises:
             IfsBiError: there is none; what was asked for behind it is thrown away.
@@ -181,7 +186,13 @@ class PagesAhead:
     def _asked_now(self, ask: Ask) -> Answer:
         question = self._question(ask, 0, may_shrink=self._walk.can_shrink)
         with self._turns.asking():
-            answer = question.now()
+            read = question.early()
+        try:
+            answer = read()
+        except UnreadableError:  # it can be whole the next time
+            del read
+            with self._turns.asking():
+                answer = question.now()
         self._note(ask, answer)
         return answer
 
@@ -194,7 +205,11 @@ class PagesAhead:
             return None
         try:
             with self._turns.away():
-                answer = self._flights.answer(early)()
+                read = self._flights.answer(early)
+            answer = read()
+        except UnreadableError:  # it can be whole the next time
+            self.drop()
+            return None
         except IfsBiError as error:
             if stretch.ask == ask:
                 raise

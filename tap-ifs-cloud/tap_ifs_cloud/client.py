@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import requests
 from ifs_bi_core.errors import ContractBrokenError, OutcomeUnknownError
 from ifs_bi_core.http.client import REAL, client
-from ifs_bi_core.http.message import Request, Response
+from ifs_bi_core.http.message import UNREADABLE, Request, Response
 from ifs_bi_core.http.policies import with_retry, with_throttle
 from ifs_bi_core.http.retry import RetryRules
 from ifs_bi_core.http.tokens import TokenSource
@@ -21,6 +21,7 @@ from tap_ifs_cloud.odata import follow
 from tap_ifs_cloud.outcomes import failure, is_web_page
 from tap_ifs_cloud.patience import GATEWAY_SECONDS, longest_query, told_by_time, with_repetition, without_patience
 from tap_ifs_cloud.token import Client, token_fetcher
+from tap_ifs_cloud.versions import ETAG_MEMBER
 from tap_ifs_cloud.wire_rows import WireRow
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from ifs_bi_core.http.message import Send
     from ifs_bi_core.http.policies import Attempt
 
-T = TypeVar("T")
-
 PLAIN_JSON = "application/json;odata.metadata=minimal"
 EXACT_JSON = f"{PLAIN_JSON};IEEE754Compatible=true"
 """Asks for decimals as text, so that no digit passes through a double on the server's side either."""
@@ -40,8 +39,12 @@ EXACT_JSON = f"{PLAIN_JSON};IEEE754Compatible=true"
 _NOT_MODIFIED = 304
 _WISH_REFUSED = frozenset({400, 406, 415})
 _READINGS = 3
+_COUNT_DIGITS = 18
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
-_CHECKER = msgspec.json.Decoder(msgspec.Raw)
+
+
+class UnreadableError(OutcomeUnknownError):
+    """An answer is cut off, or no JSON."""
 
 
 class PageDecoder(Protocol):
@@ -173,18 +176,19 @@ class IfsCloud:
             decoder: gives the rows a type of their own.
 
         Returns:
-            What gives the page, once; it raises what `page` does where the answer is no OData collection.
+            What gives the page, once; it raises what `page` does where the answer is no OData collection, and `UnreadableError`
+            where it would have been asked for again.
 
         Raises:
             TooSlowError: there was no answer in time, and ``may_shrink``.
-            IfsBiError: the answer is not 2xx, or no JSON.
+            IfsBiError: the answer is not 2xx.
         """
-        body = self._json(url, operation, _checked, may_shrink=may_shrink)
+        body = self._success(self._ask_for_json(url, operation, may_shrink=may_shrink), operation).body
 
         def page() -> Page:
             try:
                 answer = _with(decoder)(body)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 raise _no_json(operation, error) from None
             return self._page(answer, url, operation)
 
@@ -192,19 +196,23 @@ class IfsCloud:
 
     def _page(self, answer: Any, url: str, operation: str) -> Page:
         rows = answer.get("value") if isinstance(answer, dict) else None
-        if not isinstance(rows, list) or not all(isinstance(row, dict | WireRow) for row in rows):
+        if not isinstance(rows, list) or not _are_rows(rows):
             raise ContractBrokenError(
                 f"{operation}: the answer holds no list of rows. Check that the entity's entity_set names a collection."
             )
+        if not _have_etags(rows):
+            raise ContractBrokenError(
+                f"{operation}: a row has an @odata.etag that is no text. IFS Cloud sends none of that kind; check base_url."
+            )
         return Page(rows, self._link(answer, url), _count(answer.get("@odata.count")))
 
-    def _json(self, url: str, operation: str, read: Callable[[bytes], T], *, may_shrink: bool) -> T:
+    def _json(self, url: str, operation: str, read: Callable[[bytes], Any], *, may_shrink: bool) -> Any:
         flaw: Exception | None = None
         for _ in range(_READINGS):  # an answer that a proxy cut off can be complete the next time
             response = self._success(self._ask_for_json(url, operation, may_shrink=may_shrink), operation)
             try:
                 return read(response.body)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 flaw = error
         raise _no_json(operation, flaw)
 
@@ -234,7 +242,12 @@ class IfsCloud:
     ) -> Response:
         send = self._send_unless_slow if may_shrink else self._send
         asked = {"Accept": accept, **self._headers, **(headers or {})}
-        return send(Request("GET", url, headers=asked, operation=operation))
+        try:
+            return send(Request("GET", url, headers=asked, operation=operation))
+        except OutcomeUnknownError as error:
+            raise OutcomeUnknownError(
+                f"{error} Run again; if it stays so, see what stands between here and IFS Cloud."
+            ) from error
 
     def _success(self, response: Response, operation: str) -> Response:
         if response.ok and not is_web_page(response):
@@ -258,9 +271,23 @@ class IfsCloud:
             self._log.warning(sentence)
 
 
+def _are_rows(values: list[Any]) -> bool:
+    if values and isinstance(values[0], WireRow):  # the decoder has seen to the others
+        return True
+    return all(isinstance(value, dict) for value in values)
+
+
+def _have_etags(rows: list[Any]) -> bool:
+    """Whether each ETag that there is is a text, which the decoder of a `WireRow` has seen to."""
+    if rows and isinstance(rows[0], WireRow):
+        return True
+    return all(isinstance(row.get(ETAG_MEMBER), str | None) for row in rows)
+
+
 def _count(said: Any) -> int | None:
     """A number of rows, which is a text where decimals are."""
-    return int(said) if str(said).isascii() and str(said).isdigit() else None
+    text = str(said)
+    return int(text) if len(text) <= _COUNT_DIGITS and text.isascii() and text.isdigit() else None
 
 
 def _with(decoder: PageDecoder | None) -> Callable[[bytes], Any]:
@@ -273,18 +300,8 @@ def _with(decoder: PageDecoder | None) -> Callable[[bytes], Any]:
     return decode
 
 
-def _checked(body: bytes) -> bytes:
-    """A text that is JSON from its beginning to its end.
-
-    Raises:
-        msgspec.DecodeError: it is not.
-    """
-    _CHECKER.decode(body)
-    return body
-
-
-def _no_json(operation: str, flaw: Exception | None) -> OutcomeUnknownError:
-    return OutcomeUnknownError(
+def _no_json(operation: str, flaw: Exception | None) -> UnreadableError:
+    return UnreadableError(
         f"{operation}: IFS Cloud sent an answer that is cut off or no JSON ({flaw}). "
         f"Check that base_url leads to IFS Cloud and not to a sign-in page, then run again."
     )

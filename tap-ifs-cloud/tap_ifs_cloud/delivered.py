@@ -55,6 +55,7 @@ _ADOPT = f"""
 """  # noqa: S608 - a constant; a row that has a version never takes an earlier one again, but one with a digest may
 _LIVE = f"line = :line AND version IS NOT {GONE}"
 _COUNT = f"SELECT count(*) FROM keys WHERE {_LIVE}"  # noqa: S608 - constants
+_BOTH = f"{_COUNT} AND EXISTS (SELECT 1 FROM temp.seen WHERE seen.key = keys.key)"  # noqa: S608 - constants
 _CHANGED = """
     INSERT INTO temp.picked (key)
     SELECT seen.key FROM temp.seen LEFT JOIN keys ON keys.line = :line AND keys.key = seen.key
@@ -261,6 +262,22 @@ class Line:
         """The version that a row was taken down with; None where it wasn't."""
         found = self._store.ask("SELECT version FROM temp.seen WHERE key = :key", key=key)
         return found[0][0] if found else None
+
+    def saw_page(self, rows: int) -> None:
+        """Note that the system gave so many rows in one page."""
+        self._store.saw_page(rows)
+
+    def may_be_cut(self, rows: int) -> bool:
+        """Whether the system may have ended a page of so many rows before its time: it never gave a longer one, of any set."""
+        return rows >= self._store.longest_page()
+
+    def has_all_that_came(self, rows: int) -> bool:
+        """Whether a scan whose last page had so many rows need not ask what lies behind it.
+
+        The rows taken down are, by their keys, those that the destination has: none is new, none is missing. Were there more, the
+        system would have cut the page just behind the last one that is known, and shorter than it has ever done.
+        """
+        return not self.may_be_cut(rows) and self.seen() == self.count() == self._number(_BOTH)
 
     def changed(self) -> Picked:
         """The keys of the rows taken down that the destination doesn't have in that version."""

@@ -153,6 +153,7 @@ def catalogue(items: Iterable[Mapping[str, Any]]) -> dict[str, Entity]:
     """
     known = {entity.name: entity for entity in BUILT_IN}
     lists = {"key", "select", "expand", "booleans"}
+    may_be_none = {field.name for field in fields(Entity) if field.default is None}
     allowed = {field.name for field in fields(Entity)} - {"sure", "stages"}
     for number, item in enumerate(items):
         name = item.get("name")
@@ -164,7 +165,8 @@ def catalogue(items: Iterable[Mapping[str, Any]]) -> dict[str, Entity]:
                 f"entities[{number}] ({name}) has {', '.join(sorted(unknown))}, which is no setting of an entity. "
                 f"There are {', '.join(sorted(allowed))}."
             )
-        facts: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in item.items()}
+        said = {key: value for key, value in item.items() if value is not None or key in may_be_none}
+        facts: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in said.items()}
         if name in known:
             if {"projection", "entity_set"} <= facts.keys():
                 facts["stages"] = ()  # a set of its own instead of those it joins

@@ -23,8 +23,9 @@ def see_all_keys(reading: Reading, line: Line) -> None:
     """Take down all keys of the set."""
     line.begin_scan()
     names = [prop.name for prop in reading.source.key]
-    for rows in reading.pages(reading.source.key, reading.scope, select=names):
+    for rows in reading.pages(reading.source.key, reading.scope, select=names, is_all=line.has_all_that_came):
         line.see((reading.keys.of_row(row), UNKNOWN_VERSION) for row in rows)
+        del rows  # before the next ones are decoded
 
 
 def see_all_versions(reading: Reading, line: Line, seconds: SecondsOver) -> bool:
@@ -32,7 +33,7 @@ def see_all_versions(reading: Reading, line: Line, seconds: SecondsOver) -> bool
     line.begin_scan()
     names = [prop.name for prop in reading.source.key]
     have_etags = False
-    for rows in reading.pages(reading.source.key, reading.scope, select=names):
+    for rows in reading.pages(reading.source.key, reading.scope, select=names, is_all=line.has_all_that_came):
         if not have_etags and rows:
             have_etags = not reading.refuses_select and any(ETAG_MEMBER in row for row in rows)
             if not have_etags:
@@ -40,6 +41,7 @@ def see_all_versions(reading: Reading, line: Line, seconds: SecondsOver) -> bool
         versions = [version_of(row[ETAG_MEMBER]) if row.get(ETAG_MEMBER) else UNKNOWN_VERSION for row in rows]
         seconds.read(versions)
         line.see(zip(map(reading.keys.of_row, rows), map(reading.marked, versions, rows), strict=True))
+        del rows, versions  # before the next ones are decoded
     return True
 
 

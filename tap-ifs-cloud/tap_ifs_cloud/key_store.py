@@ -43,6 +43,7 @@ _TABLES = (
     f"CREATE INDEX gone ON keys (line, generation) WHERE version = {GONE}",
     f"PRAGMA user_version = {_LAYOUT}",
 )
+_LATER = "CREATE TABLE IF NOT EXISTS pages (longest INTEGER NOT NULL)"  # versions without it get on with it
 _TEMPORARY = (
     "CREATE TEMP TABLE seen (key BLOB PRIMARY KEY, version) WITHOUT ROWID",
     "CREATE TEMP TABLE picked (place INTEGER PRIMARY KEY, key BLOB NOT NULL)",
@@ -107,6 +108,17 @@ class KeyStore:
     def last_generation(self) -> int:
         """The latest number that any line has had."""
         return int(self.ask("SELECT last FROM counter")[0][0])
+
+    def longest_page(self) -> int:
+        """Rows of the longest page that the system ever gave, as far as was said."""
+        return int(self.ask("SELECT coalesce(max(longest), 0) FROM pages")[0][0])
+
+    def saw_page(self, rows: int) -> None:
+        """Note that the system gave so many rows in one page."""
+        if rows > self.longest_page():
+            with self.writing() as connection:
+                connection.execute("DELETE FROM pages WHERE longest < ?", (rows,))
+                connection.execute("INSERT INTO pages VALUES (?)", (rows,))
 
     def new_line(self, stream: str, question: str) -> int:
         """A line that this process holds; those that were not used for longest make room."""
@@ -192,6 +204,8 @@ class KeyStore:
             (layout,) = connection.execute("PRAGMA user_version").fetchone()
             for statement in _TABLES if layout == 0 else ():
                 connection.execute(statement)
+            if layout <= _LAYOUT:
+                connection.execute(_LATER)
         if layout > _LAYOUT:
             raise KeyStoreError(
                 f"{self._name} was written by a newer tap-ifs-cloud. Upgrade this one, or move the file away: that costs one "

@@ -6,6 +6,7 @@ document is read as it passes, never as a tree, so that memory holds what is kep
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.sax import ContentHandler, SAXException
@@ -13,6 +14,7 @@ from xml.sax import ContentHandler, SAXException
 import defusedxml
 import defusedxml.sax
 from ifs_bi_core.errors import ContractBrokenError
+from ifs_bi_core.redaction import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
 
 LARGEST_DOCUMENT = 50_000_000
 """Bytes of a ``$metadata`` document that are read; a large projection of IFS Cloud has a few million."""
+
+_SHOWN = 80  # characters of a name that an error repeats
+_FACET_DIGITS = 3  # of a precision or a scale that is believed; Oracle's end at 38 and 127
+_NAME = re.compile(r"[\w$][\w$.-]{0,127}")
+"""What a property can be called, a little more than the standard allows (OData CSDL 4.01, §17.2). Names stand in conditions as
+they are, so one with spaces, quotes or brackets would be a condition of its own."""
 
 _DEEPEST_INHERITANCE = 16  # base types above a type; IFS Cloud uses none
 
@@ -142,7 +150,7 @@ class _Reading(ContentHandler):
             case "Property", _Declared() as declared:
                 declared.properties.append(_declaration(attrs))
             case "NavigationProperty", _Declared() as declared:
-                declared.navigation[attrs.get("Name", "")] = attrs.get("Type", "")
+                declared.navigation[_name(attrs)] = attrs.get("Type", "")
 
     def endElement(self, name: str) -> None:  # noqa: N802 - the same
         match name.rpartition(":")[2]:
@@ -201,12 +209,24 @@ class _Reading(ContentHandler):
 
 def _declaration(attrs: AttributesImpl) -> tuple[str, str, bool, int | None, int | None]:
     return (
-        attrs.get("Name", ""),
+        _name(attrs),
         attrs.get("Type", "Edm.String"),
         attrs.get("Nullable", "true") != "false",
         _number(attrs.get("Precision")),
         _number(attrs.get("Scale")),
     )
+
+
+def _name(attrs: AttributesImpl) -> str:
+    """The name of a property.
+
+    Raises:
+        ValueError: it is none.
+    """
+    name = str(attrs.get("Name", ""))
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{shown(repr(name), _SHOWN)} is no name of a property")
+    return name
 
 
 def _single(declared: str) -> tuple[str, bool]:
@@ -217,4 +237,4 @@ def _single(declared: str) -> tuple[str, bool]:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    return int(text) if text and len(text) <= _FACET_DIGITS and text.isascii() and text.isdigit() else None

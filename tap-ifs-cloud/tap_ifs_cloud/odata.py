@@ -14,6 +14,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
+from ifs_bi_core.errors import ContractBrokenError
+from ifs_bi_core.redaction import shown
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -22,12 +25,21 @@ if TYPE_CHECKING:
 _NUMBERS = frozenset(
     {"Edm.Decimal", "Edm.Double", "Edm.Single", "Edm.Int64", "Edm.Int32", "Edm.Int16", "Edm.Byte", "Edm.SByte"}
 )
+_UNQUOTED = {
+    "Edm.Date": re.compile(r"-?\d{4,}-\d\d-\d\d", re.ASCII),
+    "Edm.TimeOfDay": re.compile(r"\d\d:\d\d(:\d\d(\.\d+)?)?", re.ASCII),
+    "Edm.Guid": re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),
+}
+"""Literals that stand without quotes: only what has their form may, or it would be a condition of its own."""
+
+_LARGEST_EXPONENT = 400  # Oracle's numbers end at 10^126, doubles at 10^308
+_SHOWN = 80  # characters of a value that an error repeats
 _ROW_VERSION = re.compile(r':(\d{14})"?$')
 
 
 def service_url(base_url: str, *, endpoint: str, service: str, projection: str) -> str:
     """``https://host/main/ifsapplications/projection/v1/PurchaseOrderHandling.svc``."""
-    return f"{base_url}/{endpoint}/ifsapplications/{service}/v1/{quote(projection)}.svc"
+    return f"{base_url}/{endpoint}/ifsapplications/{service}/v1/{quote(projection, safe='')}.svc"
 
 
 def collection_url(
@@ -55,7 +67,20 @@ def literal(value: Any, prop: Property) -> str:
 
     Strings double their quotes, dates and timestamps stand unquoted, enums are qualified:
     ``IfsApp.PurchaseOrderHandling.PurchaseOrderState'Released'``.
+
+    Raises:
+        ContractBrokenError: it has no literal of that type.
     """
+    try:
+        return _literal(value, prop)
+    except (ValueError, TypeError, ArithmeticError):
+        raise ContractBrokenError(
+            f"IFS Cloud can't be asked for {prop.name} {shown(repr(value), _SHOWN)}, which is no {prop.type}. Look at where it "
+            f"comes from: the row, the state or the setting; name other properties with `key` or `modified`, or mend the value."
+        ) from None
+
+
+def _literal(value: Any, prop: Property) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -63,12 +88,25 @@ def literal(value: Any, prop: Property) -> str:
     if prop.is_enum:
         return f"{prop.type}'{_doubled(str(value))}'"
     if isinstance(value, int | Decimal) or prop.type in _NUMBERS:  # under IEEE754Compatible a number is a text
-        return format(Decimal(value), "f")
+        return format(limited(Decimal(value)), "f")
     if prop.type == "Edm.DateTimeOffset":
         return instant(str(value))
-    if prop.type in {"Edm.Date", "Edm.TimeOfDay", "Edm.Guid"}:
-        return str(value)
+    if prop.type in _UNQUOTED:
+        return _whole(_UNQUOTED[prop.type], str(value))
     return f"'{_doubled(str(value))}'"
+
+
+def limited(number: Decimal) -> Decimal:
+    """The same number, which can be written digit for digit: a few characters can stand for a gigabyte of zeros.
+
+    Raises:
+        ValueError: it is not finite, or is beyond what databases hold.
+    """
+    if not number.is_finite():
+        raise ValueError("no finite number")
+    if abs(number.adjusted()) > _LARGEST_EXPONENT:
+        raise ValueError("a number beyond what databases hold")
+    return number
 
 
 def instant(text: str) -> str:
@@ -82,13 +120,16 @@ def parse_instant(text: str) -> datetime:
     """An ISO 8601 timestamp as an aware `datetime` in UTC; without an offset it is taken as UTC.
 
     Raises:
-        ValueError: it is none, or has digits beyond microseconds.
+        ValueError: it is none, has digits beyond microseconds, or is not within the years 1 to 9999 of UTC.
     """
     fraction = re.search(r"\.(\d+)", text)
     if fraction and fraction.group(1)[6:].strip("0"):
         raise ValueError(f"{text!r} is finer than a microsecond")
     moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is beyond the calendar") from None
 
 
 def fixed_width(text: str) -> str:
@@ -154,7 +195,7 @@ def row_version(etag: str | None) -> str | None:
 
 
 def follow(link: str, asked: str) -> str | None:
-    """The absolute address of a ``@odata.nextLink``; None where it leads to another host, to which no token may go.
+    """The absolute address of a ``@odata.nextLink``; None where it is none, or leads to another host, to which no token may go.
 
     Args:
         link: absolute, or relative: to the host (``/main/…``), to the service (``Set(key)/RowsArray?…``), or options alone
@@ -163,9 +204,18 @@ def follow(link: str, asked: str) -> str | None:
     """
     service = re.match(r"[^?#]*?\.svc/", asked)
     base = service.group() if service and not link.startswith("?") else asked
-    target = urljoin(base, link)
-    there, here = urlsplit(target), urlsplit(asked)
+    try:
+        target = urljoin(base, link)
+        there, here = urlsplit(target), urlsplit(asked)
+    except ValueError:  # it is no address
+        return None
     return target if (there.scheme, there.netloc) == (here.scheme, here.netloc) else None
+
+
+def _whole(form: re.Pattern[str], text: str) -> str:
+    if not form.fullmatch(text):
+        raise ValueError("of another form")
+    return text
 
 
 def _doubled(text: str) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 from ifs_bi_core.errors import AuthError, ContractBrokenError, IfsBiError, ThrottledError, UnavailableError
+from ifs_bi_core.http.message import UNREADABLE
 from ifs_bi_core.redaction import shown
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def said(response: Response, operation: str) -> str:
         code or "",
         f"({message})" if message else "",
         "with a web page" if is_web_page(response) else "",
-        f"and leads to {target}" if (target := urlsplit(response.headers.get("Location", "")).netloc) else "",
+        f"and leads to {target}" if (target := _host(response.headers.get("Location", ""))) else "",
         f"for {service}" if service else "",
     ]
     return " ".join(filter(None, parts)) + "."
@@ -176,20 +177,22 @@ def error_of(body: bytes) -> tuple[str | None, str | None]:
     """Code and message of an error body; None for what it does not hold."""
     try:
         answer: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None, None
     if not isinstance(answer, dict):
         return None, None
     error = answer.get("error", answer)  # a gateway's {"statusCode": 401, "message": …} has no `error` around it
     if isinstance(error, str):  # a token's refusal: {"error": "invalid_token", "error_description": …}
-        return error, _text(answer.get("error_description"))
+        description = _text(answer.get("error_description"))
+        return shown(error, _SHOWN), description and shown(description, _SHOWN)
     if not isinstance(error, dict):
         return None, None
     message = error.get("message")
     if isinstance(message, dict):
         message = message.get("value")
     texts = dict.fromkeys(filter(None, map(_text, (message, *_details(error)))))
-    return _text(error.get("code")), shown("; ".join(texts), _SHOWN) or None
+    code = _text(error.get("code"))
+    return code and shown(code, _SHOWN), shown("; ".join(texts), _SHOWN) or None
 
 
 def _details(error: dict[str, Any]) -> list[Any]:
@@ -202,6 +205,13 @@ def _details(error: dict[str, Any]) -> list[Any]:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _host(address: str) -> str:
+    try:
+        return shown(urlsplit(address).netloc, _SHOWN)
+    except ValueError:  # it is none
+        return "no address"
 
 
 def _service(response: Response) -> str | None:

@@ -22,8 +22,19 @@ class PageStream(Stream):
     """A stream whose records can be had as pages.
 
     The way of pages leaves the same lines behind as the SDK's way, STATE at the same places. It is taken where records leave as
-    they are: without stream maps, flattening, BATCH files, child streams, a limit for tests, or a selection inside of values.
+    they are: without stream maps, flattening, child streams, a limit for tests, or a selection inside of values. Whether they go
+    into lines or into files is the writer's affair (`ifs_bi_core.singer.record_files`).
     """
+
+    def get_batch_config(self, config: Mapping[str, Any]) -> None:
+        """None, whatever is configured: the SDK's own way would make a file without stream maps and deletes."""
+        del config
+
+    @property
+    def STATE_MSG_FREQUENCY(self) -> int:  # type: ignore[override]  # noqa: N802 - the SDK's name
+        """Records between one STATE and the next."""
+        writer = self._tap.message_writer
+        return writer.rows_between_states if isinstance(writer, LineWriter) else Stream.STATE_MSG_FREQUENCY
 
     @property
     @abc.abstractmethod
@@ -94,8 +105,9 @@ class PageStream(Stream):
         while begin < count:
             end = min(count, begin + every - (written + begin) % every)
             if isinstance(piece, RecordPage):
-                for lines in piece.lines(self.name, self._stream_version, utc_now(), begin, end):
-                    writer.write_records(lines)
+                now = utc_now()
+                for records, rows in piece.records(begin, end):
+                    writer.write_records(self.name, self._stream_version, now, records, rows)
                 self.state_manager.is_flushed = False
             else:
                 self._write_record_message(piece)

@@ -10,12 +10,15 @@ a word. So:
 - *link* follows ``@odata.nextLink`` page after page. What a link counts is unknown; where it counts rows, each row that goes
   or moves meanwhile hides another. So a link is a promise that there is more, and is followed where a page gave no row to
   go on from, and all the way where the set takes neither of the other two.
-- A page shorter than asked for is the end only if the server has shown that it gives as many rows as it is asked for.
+- A page shorter than asked for is the end only if the server has shown that it gives as many rows as it is asked for, or if
+  whoever reads knows that there can be no more (`Walk.may_have_ended`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.errors import ContractBrokenError
@@ -33,6 +36,9 @@ Row = dict[str, Any]
 
 SMALLEST_PAGE = 100
 """Rows. A page that is too slow is halved, but not below this."""
+
+_ORDERED = frozenset({str, int, bool, Decimal})
+"""What rows can be ordered by; a structure or a list is no value."""
 
 _PATIENCE = 10  # equal answers in a row, while counting, that a changing set is given credit for
 
@@ -66,6 +72,7 @@ class Walk:
     Attributes:
         ask: the next page, or None at the end.
         page: how many pages were received.
+        may_have_ended: whether the last page was shorter than asked for, with nothing that says that there is more.
     """
 
     def __init__(
@@ -90,17 +97,20 @@ class Walk:
         self._shrunk = self._untold_shrinking = False
         self._news: list[str] = []
         self._last_page: frozenset[tuple[Any, ...]]  # positions of the last page's rows
-        self._last_row: Row | None
+        self._last_row: Row | None  # what the last row is ordered by
         self._longest = 0  # rows of the longest page so far
         self._heeded = 0  # the largest `top` that was answered with as many rows
         self._since_ask = 0  # rows since the last ask that was no link
         self._offset: int  # rows of the set before the next one, as far as this walk has counted
         self._links: set[str] = set()  # that were followed since the last ask that was none
+        self._led_to: Counter[Ask] = Counter()  # questions to which links led back
         self._sends_links = False
+        self._backward = 0  # steps back
         self._beyond = 0  # looks beyond the last row that found one
         self._answered: list[tuple[Any, ...]]  # positions of the last answer
         self._repeated: int
         self.page = 0
+        self.may_have_ended = False
         self.ask: Ask | None = self._from_the_start()
 
     @property
@@ -132,6 +142,7 @@ class Walk:
         if asked is None:
             raise RuntimeError("a page was received after the end")
         self.page += 1
+        self.may_have_ended = False
         self._sends_links = self._sends_links or link is not None
         if not asked.link:
             self._links, self._since_ask = set(), 0
@@ -145,21 +156,26 @@ class Walk:
         if asked.skip and not asked.overlaps and not asked.link:
             self._looked_beyond(positions)
             return []
-        known = [index for index, position in enumerate(positions) if position in self._last_page]
+        here, before = frozenset(positions), self._last_page
+        known = [index for index, position in enumerate(positions) if position in before] if here & before else []
         if asked.overlaps and asked.skip and not known:
             # The row that should have been met again isn't there: rows before it have gone. Back to known ground.
+            self._go_back()
             self.ask = replace(asked, skip=max(0, asked.skip - asked.top), link=None)
             return []
         new = rows[known[-1] + 1 :] if known else rows
         if rows:
-            self._last_page = frozenset(positions)
-            self._last_row = rows[-1]
+            self._last_page = here
+            self._last_row = self._place(positions[-1])
         self._since_ask += len(rows)
         self._offset = asked.skip + len(rows) if asked.overlaps else self._offset + len(rows)
         if not asked.link and len(rows) >= asked.top:
             self._heeded = max(self._heeded, asked.top)
         self._tell_of_shrinking()
+        self.may_have_ended = not link and not asked.link and not self.is_full(asked, len(rows), link)
         self.ask = self._next(asked, rows, link, met_only_the_last=asked.overlaps and len(rows) == 1 and not new)
+        if asked.link and self.ask and not self.ask.link:
+            self._notice_circle(self.ask)
         return new
 
     @property
@@ -237,6 +253,23 @@ class Walk:
         self._answered = positions
         self._repeated = self._repeated + 1 if same else 0
         return self._repeated > (0 if self._mode == "keyset" and not asked.link else _PATIENCE)
+
+    def _go_back(self) -> None:
+        """Take note of a step back; a walk of which every third is one comes to no end."""
+        self._backward += 1
+        if self._backward > _PATIENCE and self._backward * 3 > self.page:
+            raise ContractBrokenError(
+                f"{self._stream} page {self.page}: the last row of a page is missing from the next one again and again, so rows "
+                f"can't be counted. Run again when fewer of them change, or set `paging: keyset`."
+            )
+
+    def _notice_circle(self, ask: Ask) -> None:
+        self._led_to[ask] += 1
+        if self._led_to[ask] > 2 * _PATIENCE:  # only where nothing else has ended it
+            raise ContractBrokenError(
+                f"{self._stream} page {self.page}: the links that IFS Cloud sends lead back to the same rows again and again. "
+                f"Report it to IFS support, or set `paging: skip`, then run again."
+            )
 
     def _leave_repetition(self) -> None:
         self._answered, self._repeated = [], 0
@@ -344,15 +377,19 @@ class Walk:
             return Ask(self._page_size, all_of(self._base_filter, after(self._last_row, self._order)))
         return Ask(self._page_size, self._base_filter, skip=self._offset - 1, overlaps=True)
 
+    def _place(self, position: tuple[Any, ...]) -> Row:
+        """A row as far as it matters here; a whole one would hold the text of its page in memory until the next has come."""
+        return dict(zip((prop.name for prop in self._order), position, strict=True))
+
     def _positions(self, rows: list[Row]) -> list[tuple[Any, ...]]:
         columns = [column(rows, prop.name) for prop in self._order]
-        if any(None in values for values in columns):
+        if any(not set(map(type, values)) <= _ORDERED for values in columns):
             return [self._position(row) for row in rows]  # the first one that lacks a value says so
         return list(zip(*columns, strict=True))
 
     def _position(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
         position = tuple(row.get(prop.name) for prop in self._order)
-        if None in position:
+        if not set(map(type, position)) <= _ORDERED:
             names = ", ".join(prop.name for prop in self._order)
             raise ContractBrokenError(
                 f"{self._stream} page {self.page}: a row has no value for what the pages are ordered by ({names}). "

@@ -17,7 +17,7 @@ from tap_ifs_cloud.time_zone import source_zone
 from tap_ifs_cloud.versions import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from tap_ifs_cloud.client import IfsCloud
     from tap_ifs_cloud.metadata import Property
@@ -111,7 +111,12 @@ class Reading:
         return self._set.scope
 
     def pages(
-        self, order: Sequence[Property], base_filter: str, *, select: Sequence[str] | None = None
+        self,
+        order: Sequence[Property],
+        base_filter: str,
+        *,
+        select: Sequence[str] | None = None,
+        is_all: Callable[[int], bool] | None = None,
     ) -> Iterator[list[Row]]:
         """The rows of a question, page by page.
 
@@ -119,15 +124,23 @@ class Reading:
             order: what they are ordered by; together unique.
             base_filter: which rows.
             select: properties to ask for, if not those of the entity; whole rows come where the set refuses ``$select``.
+            is_all: says of a page of so many rows that may be the last one, after it was taken, whether it is.
         """
         whole = (self.delivered.get("rows") or self.state.get(HAD_ROWS)) if base_filter == self.scope else None
         decoder = self._record_pages.decode if self._record_pages else None
-        for answer in self._set.pages(order, base_filter, select=select, expected=whole, decoder=decoder):
+        for answer in self._set.pages(
+            order, base_filter, select=select, expected=whole, decoder=decoder, is_all=is_all
+        ):
             self.asked_at, self.received_at = answer.asked_at, answer.received_at
             yield answer.rows
             del answer  # before the next one is decoded
         if self._set.learned != Learned() or LEARNED in self.state:
             self.state[LEARNED] = self._set.learned.as_state()
+
+    @property
+    def longest_page(self) -> int:
+        """Rows of the longest page that came."""
+        return self._set.longest
 
     def page(self, rows: list[Row]) -> RecordPage | None:
         """The records of a page that was read; None where they have to be made one by one."""

@@ -1,45 +1,56 @@
-"""The records of a whole page at once: columns of values, from which RECORD lines are written without a `dict` for each row.
+"""The records of a whole page at once: lines, written without a `dict` for each row.
 
-What comes out is, byte for byte, what `tap_ifs_cloud.rows.RowReader` and the SDK's way of writing its records give. A page with a
-row that is out of the ordinary has no such columns: its rows are then read one by one, and if one is wrong, that says so.
+A record is a copy of its row in which some values are replaced; those of one property are made together. What comes out is, byte
+for byte, what `tap_ifs_cloud.rows.RowReader` and the SDK's way of writing its records give. A page with a row that is out of the
+ordinary is not written this way: its rows are then read one by one, and if one is wrong, that says so.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import repeat
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from itertools import chain, repeat
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import msgspec
-from ifs_bi_core.singer.lines import decode, encode, encode_lines
-from msgspec import UNSET, Raw, UnsetType
+from ifs_bi_core.singer.lines import decode, encode_lines
+from msgspec import UNSET, Raw
 
 from tap_ifs_cloud.odata import row_version
 from tap_ifs_cloud.record_values import RowVersions, fixed_moments, numbers, numbers_of_texts
 from tap_ifs_cloud.rows import Kind, converter, kind_of
 from tap_ifs_cloud.schema import ETAG, ROW_VERSION
-from tap_ifs_cloud.wire_rows import PageDecoder, plain, row_type
+from tap_ifs_cloud.versions import ETAG_MEMBER
+from tap_ifs_cloud.wire_rows import ETAG_FIELD, ROW_VERSION_FIELD, PageDecoder, plain, row_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from tap_ifs_cloud.source import Source
     from tap_ifs_cloud.time_zone import SourceZone
+    from tap_ifs_cloud.wire_rows import WireRow
 
 _SLICE = 500  # rows: their values stay in the processor's cache on the way from column to column
+
+_COPY = cast("Callable[[WireRow], WireRow]", msgspec.Struct.__copy__)  # type: ignore[attr-defined]  # copy.copy() asks first
 
 Column: TypeAlias = "Sequence[Any]"
 
 
-class _RecordLine(msgspec.Struct, tag="RECORD", tag_field="type", gc=False):
-    """A RECORD message, in the order in which the SDK writes its members."""
+class _Numbers(NamedTuple):
+    """Properties whose numbers are made those of records together.
 
-    stream: str
-    record: msgspec.Struct
-    version: int | UnsetType
-    time_extracted: Raw
+    Attributes:
+        names: of the properties.
+        values: gives theirs of a row.
+        whole: whether they have to be integers.
+    """
+
+    names: Sequence[str]
+    values: Callable[[Any], tuple[Any, ...]]
+    whole: bool
 
 
 class RecordPages:
@@ -53,23 +64,29 @@ class RecordPages:
 
     def __init__(self, source: Source, left_out: Collection[str] = (), zone: SourceZone | None = None) -> None:
         modified = source.modified.name if source.modified else None
-        key = [prop.name for prop in source.key]
-        rows = row_type(source.properties, {*key, *([modified] if modified else [])})
-        self.decode = PageDecoder(rows)
-        self._rows = rows
+        plain_ones = {*(prop.name for prop in source.key), *([modified] if modified else [])}
+        self._rows = row_type(source.properties, plain_ones)
+        self.decode = PageDecoder(self._rows)
         self._converters: dict[str, Callable[[Any], Any] | None] = {
             name: converter(prop, zone, has_fixed_width=name == modified) for name, prop in source.properties.items()
         }
         self._kinds: dict[str, Kind] = {name: kind_of(prop) for name, prop in source.properties.items()}
         self._fixed = modified if modified and self._kinds[modified] is Kind.MOMENT and not zone else None
-        self._as_they_came = {Kind.TEXT, Kind.BOOLEAN, Kind.OTHER, *(() if zone else (Kind.MOMENT,))}
-        self._names = [name for name in (*source.properties, ETAG, ROW_VERSION) if name not in left_out]
-        self._record = msgspec.defstruct(
-            "Record",
-            [(f"value{place}", Any) for place in range(len(self._names))],
-            rename={f"value{place}": name for place, name in enumerate(self._names)},
-            gc=False,
-        )
+        as_they_came = {Kind.TEXT, Kind.BOOLEAN, Kind.OTHER, *(() if zone else (Kind.MOMENT,))}
+        self._numbers = [
+            _Numbers(names, _getter(map(self._rows.fields_by_name.__getitem__, names)), kind is Kind.INTEGER)
+            for kind in (Kind.DECIMAL, Kind.INTEGER)
+            if (names := [name for name, own in self._kinds.items() if own is kind and name not in plain_ones])
+        ]
+        together = {name for numbers_ in self._numbers for name in numbers_.names}
+        self._alone = [
+            name
+            for name, kind in self._kinds.items()
+            if name not in together and (name == self._fixed or kind not in as_they_came)
+        ]
+        fields = {**self._rows.fields_by_name, ETAG: ETAG_FIELD, ROW_VERSION: ROW_VERSION_FIELD}
+        self._fields = {name: field for name, field in fields.items() if name not in left_out}
+        self._empty = [fields[ETAG_MEMBER], *(fields[name] for name in left_out if name in fields)]
 
     def page(self, rows: Sequence[Any]) -> RecordPage | None:
         """The records of a page; None where they have to be made one by one."""
@@ -79,31 +96,34 @@ class RecordPages:
             slices = [self._slice(rows[first : first + _SLICE]) for first in range(0, len(rows), _SLICE)]
         except (ValueError, TypeError, ArithmeticError):
             return None
-        return RecordPage(rows, slices, self._names, self._record)
+        return RecordPage(rows, slices, self._fields, self._empty)
 
-    def _slice(self, rows: Sequence[Any]) -> _Slice:
-        *came, etags = zip(*map(msgspec.structs.astuple, rows), strict=True)
-        columns = {name: self._column(name, values) for name, values in zip(self._kinds, came, strict=True)}
+    def _slice(self, rows: Sequence[WireRow]) -> _Slice:
+        columns: dict[str, Column] = {}
+        for group in self._numbers:
+            count = len(group.names)
+            values = list(chain.from_iterable(map(group.values, rows)))
+            made = numbers(values, whole=group.whole)
+            for place, name in enumerate(group.names):
+                columns[name] = made[place::count] if made else self._column(name, values[place::count])
+        for name in self._alone:
+            columns[name] = self._column(name, _of(rows, self._rows.fields_by_name[name]))
+        etags = _of(rows, self._rows.fields_by_name[ETAG_MEMBER])
         versions = RowVersions.of(etags)
         if versions:
             columns[ETAG], columns[ROW_VERSION] = etags, versions.moments
         else:
             columns[ETAG] = [UNSET if etag is None else etag for etag in etags]
             columns[ROW_VERSION] = [UNSET if etag is UNSET else row_version(etag) for etag in columns[ETAG]]
-        return _Slice(len(rows), columns, versions)
+        return _Slice(rows, columns, versions)
 
     def _column(self, name: str, values: Column) -> Column:
-        kind = self._kinds[name]
-        made: Column | None
+        made: Column | None = None
         if name == self._fixed:
             made = fixed_moments(values)
-        elif kind in self._as_they_came:
-            return values
-        elif kind in {Kind.DECIMAL, Kind.INTEGER}:
+        elif self._kinds[name] in {Kind.DECIMAL, Kind.INTEGER}:
             many = numbers if type(values[0]) is Raw else numbers_of_texts
-            made = many(values, whole=kind is Kind.INTEGER)
-        else:
-            made = None
+            made = many(values, whole=self._kinds[name] is Kind.INTEGER)
         return made or [self._value(name, value) for value in values]
 
     def _value(self, name: str, value: Any) -> Any:
@@ -113,9 +133,9 @@ class RecordPages:
 
 @dataclass(frozen=True)
 class _Slice:
-    """Some records: how many, the values of each property of theirs, and what the ETags say where all have one with a time."""
+    """Some rows, what their records hold in place of their values, and what the ETags say where all have one with a time."""
 
-    count: int
+    rows: Sequence[WireRow]
     columns: Mapping[str, Column]
     versions: RowVersions | None
 
@@ -125,21 +145,21 @@ class RecordPage:
 
     Args:
         rows: as the server sent them.
-        slices: the records.
-        names: the properties that a record carries, in order.
-        record: the class of a record, with a field for each name.
+        slices: the same in parts, with the values of their records that differ.
+        fields: of the properties that a record carries, where a row has them, by name.
+        empty: the other fields.
 
     Attributes:
         rows: the same.
     """
 
     def __init__(
-        self, rows: Sequence[Any], slices: Sequence[_Slice], names: Sequence[str], record: type[msgspec.Struct]
+        self, rows: Sequence[Any], slices: Sequence[_Slice], fields: Mapping[str, str], empty: Sequence[str]
     ) -> None:
         self.rows = rows
         self._slices = slices
-        self._names = names
-        self._record = record
+        self._fields = fields
+        self._empty = empty
 
     def __len__(self) -> int:
         """How many records."""
@@ -157,28 +177,47 @@ class RecordPage:
 
     def values(self, name: str) -> Column:
         """What the records hold of one property; numbers that are not integers as `Decimal`, absent values as None."""
-        return [value for part in self._slices for value in _values(part.columns[name])]
+        found: list[Any] = []
+        for part in self._slices:
+            values = part.columns.get(name)
+            found += _values(_of(part.rows, part.rows[0].fields_by_name[name]) if values is None else values)
+        return found
 
-    def lines(self, stream: str, version: int | None, at: datetime, begin: int, end: int) -> Iterator[bytes]:
-        """RECORD lines, some at a time.
+    def records(self, begin: int, end: int) -> Iterator[tuple[bytes, int]]:
+        """The records as JSON, each with an end of line, some at a time, and how many.
 
         Args:
-            stream: its name.
-            version: of the stream, if it has one.
-            at: when the records were extracted.
             begin: the first record.
             end: the one behind the last.
         """
-        moment = Raw(encode(at))
-        told: int | UnsetType = UNSET if version is None else version
         before = 0
         for part in self._slices:
-            first, last = max(0, begin - before), min(part.count, end - before)
-            before += part.count
+            first, last = max(0, begin - before), min(len(part.rows), end - before)
+            before += len(part.rows)
             if first < last:
-                columns = (part.columns[name] for name in self._names)
-                records = map(self._record, *(values[first:last] for values in columns))
-                yield encode_lines(map(_RecordLine, repeat(stream), records, repeat(told), repeat(moment)))
+                rows = part.rows[first:last]
+                records = list(map(_COPY, rows))
+                for name, values in part.columns.items():
+                    if name in self._fields:
+                        _put(records, self._fields[name], values[first:last])
+                for field in self._empty:
+                    _put(records, field, repeat(UNSET))
+                yield encode_lines(records), len(records)
+
+
+def _of(rows: Sequence[WireRow], field: str) -> list[Any]:
+    return list(map(attrgetter(field), rows))
+
+
+def _put(records: Sequence[WireRow], field: str, values: Iterable[Any]) -> None:
+    deque(map(setattr, records, repeat(field), values), maxlen=0)
+
+
+def _getter(fields: Iterable[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """What gives the values of some fields of a row, also of a single one, as a tuple."""
+    names = tuple(fields)
+    get = attrgetter(*names)
+    return get if len(names) > 1 else lambda row: (get(row),)
 
 
 def _values(values: Column) -> Column:

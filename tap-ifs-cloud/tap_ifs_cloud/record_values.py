@@ -47,7 +47,7 @@ def numbers(values: Sequence[Raw], *, whole: bool) -> list[Raw] | None:
     left = joined.translate(None, b'0123456789.,-"')
     if left and (left != b"null" * joined.count(b"null") or b'"null"' in joined):
         return None
-    return _numbers(joined.replace(b'"', b""), len(values), whole=whole)
+    return _numbers(joined.translate(None, b'"'), len(values), whole=whole)
 
 
 def numbers_of_texts(values: Sequence[str], *, whole: bool) -> list[Raw] | None:
@@ -93,11 +93,20 @@ class RowVersions:
 
     Attributes:
         moments: of each, `tap_ifs_cloud.odata.row_version`.
-        seconds: of each, `tap_ifs_cloud.versions.version_of`.
+        digits: of the moments, the first one of each, then the second of each, and so on.
     """
 
     moments: list[str]
-    seconds: list[int]
+    digits: bytes
+
+    @property
+    def seconds(self) -> list[int]:
+        """Of each, `tap_ifs_cloud.versions.version_of`."""
+        count = len(self.moments)
+        listed = bytearray(b"," * (count * (_TIME + 1)))
+        for place in range(_TIME):
+            listed[place :: _TIME + 1] = self.digits[place * count : (place + 1) * count]
+        return _INTEGERS(b"[" + listed[:-1] + b"]")
 
     @classmethod
     def of(cls, etags: Sequence[str]) -> RowVersions | None:
@@ -126,12 +135,7 @@ class RowVersions:
             return None
         digits = b"".join(joined[begin + 1 + place :: length] for place in range(_TIME))
         moments = _moments(digits, count)
-        if moments is None:
-            return None
-        listed = bytearray(b"," * (count * (_TIME + 1)))
-        for place in range(_TIME):
-            listed[place :: _TIME + 1] = digits[place * count : (place + 1) * count]
-        return cls(moments, _INTEGERS(b"[" + listed[:-1] + b"]"))
+        return None if moments is None else cls(moments, digits)
 
 
 def _moments(digits: bytes, count: int) -> list[str] | None:

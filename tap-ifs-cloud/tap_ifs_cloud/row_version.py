@@ -38,6 +38,7 @@ def versioned_records(reading: Reading) -> Iterator[dict[str, Any] | RecordPage]
     with reading.line(question) as line:
         run = _Comparison(reading, line, question)
         yield from run.differences() if line.known or reading.joins else run.everything()
+        line.saw_page(reading.longest_page)
 
 
 def goes_on(reading: Reading) -> bool:
@@ -152,6 +153,7 @@ class _Comparison:
         for rows in reading.pages(reading.source.key, reading.scope):
             self._line.see((reading.keys.of_row(row), UNKNOWN_VERSION) for row in rows)
             yield from self._differing(rows)
+            del rows  # before the next ones are decoded
 
     def _fetched(self, changed: Picked) -> Iterator[dict[str, Any]]:
         """The rows of these keys, whole, as far as they are still there."""
@@ -176,6 +178,7 @@ class _Comparison:
             asked = [row for row in rows if stage.keys.of_row(row) in missing]
             missing.difference_update(map(stage.keys.of_row, asked))
             yield from self._differing(asked)
+            del rows, asked  # before the next ones are decoded
             if not missing:
                 break
 

@@ -7,8 +7,9 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.errors import ContractBrokenError
+from ifs_bi_core.redaction import shown
 
-from tap_ifs_cloud.odata import fixed_width, row_version
+from tap_ifs_cloud.odata import fixed_width, limited, row_version
 from tap_ifs_cloud.schema import ETAG, ROW_VERSION, is_integer
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from tap_ifs_cloud.metadata import Property
     from tap_ifs_cloud.time_zone import SourceZone
+
+
+_SHOWN = 300  # characters of a value that an error repeats
 
 
 class RowReader:
@@ -73,8 +77,8 @@ class RowReader:
                     record[name] = convert(value)
                 except (ValueError, TypeError, InvalidOperation) as error:
                     raise ContractBrokenError(
-                        f"{self._stream}: property {name} holds {value!r}, which is not what $metadata says ({error}). "
-                        f"Leave the property out with `select`, or tell the tenant's administrator."
+                        f"{self._stream}: property {name} holds {shown(repr(value), _SHOWN)}, which is not what $metadata says "
+                        f"({error}). Leave the property out with `select`, or tell the tenant's administrator."
                     ) from None
 
 
@@ -90,10 +94,12 @@ class Kind(Enum):
     """A timestamp, which a zone may move."""
     TEXT = auto()
     OTHER = auto()
-    """A collection, a structure or bytes: as it came."""
+    """A collection or a structure: as it came."""
 
 
-_TEXTS = frozenset({"Edm.String", "Edm.Date", "Edm.DateTimeOffset", "Edm.TimeOfDay", "Edm.Guid", "Edm.Duration"})
+_TEXTS = frozenset(
+    {"Edm.String", "Edm.Date", "Edm.DateTimeOffset", "Edm.TimeOfDay", "Edm.Guid", "Edm.Duration", "Edm.Binary"}
+)
 
 
 def decimal(value: Any) -> Decimal:
@@ -101,7 +107,7 @@ def decimal(value: Any) -> Decimal:
     number = Decimal(value) if isinstance(value, str | int) else value
     if isinstance(value, bool) or not isinstance(number, Decimal) or not number.is_finite():
         raise ValueError("no finite decimal")
-    return number
+    return limited(number)
 
 
 def integer(value: Any) -> int:
@@ -123,6 +129,20 @@ def boolean(value: Any) -> bool:
     """A boolean; anything else is refused."""
     if not isinstance(value, bool):
         raise TypeError("no boolean")
+    return value
+
+
+def collection(value: Any) -> list[Any]:
+    """A list; anything else is refused."""
+    if not isinstance(value, list):
+        raise TypeError("no collection")
+    return value
+
+
+def structure(value: Any) -> dict[str, Any]:
+    """An object; anything else is refused."""
+    if not isinstance(value, dict):
+        raise TypeError("no structure")
     return value
 
 
@@ -172,7 +192,9 @@ def converter(
         return (lambda value: fixed_width(zone.instant(value))) if zone else fixed_width
     if kind is Kind.MOMENT and zone:
         return zone.instant
-    return _CONVERTERS.get(kind)
+    if kind is Kind.OTHER:
+        return collection if prop.is_collection else structure
+    return _CONVERTERS[kind]
 
 
 _CONVERTERS: dict[Kind, Callable[[Any], Any]] = {

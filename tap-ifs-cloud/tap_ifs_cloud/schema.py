@@ -25,6 +25,8 @@ ETAG = "_ifs_etag"
 
 DELETED_AT = "_sdc_deleted_at"
 
+_ADDED = frozenset({ROW_VERSION, ETAG, DELETED_AT})
+
 _TECHNICAL = frozenset({"luname", "keyref", "Objgrants", "AllowedOperations"})
 """Members that describe the row to a web page; a stream carries them only where ``select`` names them."""
 
@@ -55,7 +57,8 @@ def stream_properties(
     """The properties a stream reads, by name: all but technical ones and streams (LOBs), or those of ``select`` and the key.
 
     Raises:
-        ContractBrokenError: ``select`` or ``key`` names a property that the entity set does not have, or a stream.
+        ContractBrokenError: ``select`` or ``key`` names a property that the entity set does not have, or a stream; or one that is
+            read has the name of a column that the tap adds.
     """
     wanted = tuple(select)
     keys = tuple(key)
@@ -64,18 +67,25 @@ def stream_properties(
         raise ContractBrokenError(
             f"{where} has no property {', '.join(unknown)}. It has {', '.join(entity_type.properties)}."
         )
-    streams = [name for name in wanted if entity_type.properties[name].type == "Edm.Stream"]
+    streams = [name for name in (*wanted, *keys) if entity_type.properties[name].type == "Edm.Stream"]
     if streams:
         raise ContractBrokenError(
             f"{where}: {', '.join(streams)} is a stream (LOB), of which IFS Cloud's rows hold nothing; this version does not "
-            f"fetch streams one by one. Leave it out of `select`."
+            f"fetch streams one by one. Leave it out of `select` and `key`."
         )
     chosen = {*wanted, *keys}
-    return {
+    read = {
         name: prop
         for name, prop in entity_type.properties.items()
-        if prop.type != "Edm.Stream" and (name in chosen if wanted else name not in _TECHNICAL)
+        if name in chosen or not (wanted or name in _TECHNICAL or prop.type == "Edm.Stream")
     }
+    ours = [name for name in read if name in _ADDED]
+    if ours:
+        raise ContractBrokenError(
+            f"{where} has the property {', '.join(ours)}, which is the name of a column that the tap adds. Name the others in "
+            f"`select`."
+        )
+    return read
 
 
 def with_booleans(

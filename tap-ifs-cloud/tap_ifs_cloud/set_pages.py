@@ -43,6 +43,7 @@ class SetPages:
 
     Attributes:
         learned: the same with what was found out since; of the pages' size and order, when the last one has come.
+        longest: rows of the longest page that came.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class SetPages:
         learned: Learned,
     ) -> None:
         self.learned = learned
+        self.longest = 0
         self._asking = asking
         self._name = asking.name
         self._config = config
@@ -133,6 +135,7 @@ class SetPages:
         select: Sequence[str] | None,
         expected: int | None,
         decoder: PageDecoder | None = None,
+        is_all: Callable[[int], bool] | None = None,
     ) -> Iterator[Answer]:
         """The answers to a question, page by page, each with the rows that are new and that pass what is filtered here.
 
@@ -142,6 +145,8 @@ class SetPages:
             select: properties to ask for, if not those of the entity; whole rows come where the set refuses ``$select``.
             expected: how many rows there should be, where that is known.
             decoder: gives the rows a type of their own; not asked where rows are filtered here, by whatever they hold.
+            is_all: hears how many rows came with a page that may be the last one, after it was taken; says whether these are
+                all there can be, so that nobody has to ask what lies behind it.
         """
         wanted = self._select if select is None else tuple(select)
         decoder = None if self._split.names else decoder
@@ -181,8 +186,12 @@ class SetPages:
                 self._around.progress.add(len(rows), 1)
                 for sentence in walk.news():
                     self._log.info("%s", sentence)
+                came = len(answer.rows)
+                self.longest = max(self.longest, came)
                 yield replace(answer, rows=self._split.kept(rows))
                 del answer, rows  # before the next one is decoded
+                if is_all and walk.ask and walk.may_have_ended and is_all(came):
+                    break
         known = self.learned
         self.learned = replace(walk.learned, whole_rows=known.whole_rows, filters_here=known.filters_here)
 

@@ -150,6 +150,44 @@ SETTINGS = th.PropertiesList(
         "may have lost a right",
     ),
     th.Property(
+        "batch_config",
+        th.ObjectType(
+            th.Property(
+                "encoding",
+                th.ObjectType(
+                    th.Property("format", th.StringType, allowed_values=["jsonl"], description="Form of the files"),
+                    th.Property(
+                        "compression",
+                        th.StringType,
+                        allowed_values=["none", "gzip"],
+                        description="none, on a local disk the faster one, or gzip; default: none",
+                    ),
+                ),
+                description="How files are written",
+            ),
+            th.Property(
+                "storage",
+                th.ObjectType(
+                    th.Property(
+                        "root",
+                        th.StringType,
+                        description="Folder, or an address that fsspec knows (`s3://…`), which the target reads as well; "
+                        "default: `batch-files` in `state_dir`",
+                    ),
+                    th.Property("prefix", th.StringType, description="What names of files begin with"),
+                ),
+                description="Where they are written",
+            ),
+            th.Property(
+                "batch_size",
+                th.IntegerType(minimum=1),
+                description="Most rows in a file, and about so many between one STATE and the next; default: 100,000",
+            ),
+        ),
+        description="Lets records leave in files, which BATCH lines name, instead of as RECORD lines: for a target that reads "
+        "BATCH and removes files that it has loaded, as target-looker-warehouse and target-powerbi do. Off if left out",
+    ),
+    th.Property(
         "request_timeout_seconds",
         th.NumberType(exclusive_minimum=0),
         default=300,

@@ -74,10 +74,15 @@ class Stage(Reading):
         self._heard = heard
 
     def pages(
-        self, order: Sequence[Property], base_filter: str, *, select: Sequence[str] | None = None
+        self,
+        order: Sequence[Property],
+        base_filter: str,
+        *,
+        select: Sequence[str] | None = None,
+        is_all: Callable[[int], bool] | None = None,
     ) -> Iterator[list[Row]]:
         """The rows of a question with their stage, page by page."""
-        for rows in super().pages(order, base_filter, select=select):
+        for rows in super().pages(order, base_filter, select=select, is_all=is_all):
             self._heard(self)
             yield [{**self._lacking, **row, STAGE: self.stage} for row in rows]
 
@@ -141,19 +146,29 @@ class StagedReading(Reading):
         return _FullReader(self._stages[-1].stage, *facts) if self.source.replication == "full" else RowReader(*facts)
 
     def pages(
-        self, order: Sequence[Property], base_filter: str, *, select: Sequence[str] | None = None
+        self,
+        order: Sequence[Property],
+        base_filter: str,
+        *,
+        select: Sequence[str] | None = None,
+        is_all: Callable[[int], bool] | None = None,
     ) -> Iterator[list[Row]]:
         """The rows of all stages, one after the other."""
         self._read.clear()
         for stage in self._stages:
             own = [next(prop for prop in stage.source.key if prop.name == one.name) for one in order]
             question = stage.scope if base_filter == self.scope else base_filter
-            for rows in stage.pages(own, question, select=select):
+            for rows in stage.pages(own, question, select=select, is_all=is_all):
                 self._read[stage.stage] += len(rows)
                 yield rows
             if base_filter == self.scope:
                 stage.state[HAD_ROWS] = self._read[stage.stage]
             self.state.setdefault(STAGES, {})[stage.stage] = stage.state
+
+    @property
+    def longest_page(self) -> int:
+        """Rows of the longest page that came of any stage."""
+        return max(stage.longest_page for stage in self._stages)
 
     @property
     def refuses_select(self) -> bool:

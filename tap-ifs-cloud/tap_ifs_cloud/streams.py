@@ -136,6 +136,7 @@ class EntityStream(PageStream):
             for piece in self._records(reading):
                 rows += len(piece) if isinstance(piece, RecordPage) else DELETED_AT not in piece
                 yield piece
+                del piece  # before the next one is decoded
         except (ContractBrokenError, KeyStoreError) as error:
             self.failed_with(error)
         else:

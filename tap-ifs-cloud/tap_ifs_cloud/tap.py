@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
+import sys
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,16 +18,17 @@ from ifs_bi_core.http.limits import SlidingWindow
 from ifs_bi_core.http.shared_limits import shared_limit
 from ifs_bi_core.singer.account import Account
 from ifs_bi_core.singer.lines import LineWriter
+from ifs_bi_core.singer.pipes import widen
 from ifs_bi_core.singer.plugin import Plugin, run
 from singer_sdk import Tap
 from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
-from singer_sdk.singerlib.json import deserialize_json
 
 from tap_ifs_cloud.allowed_companies import COMPANIES, WHERE, AllowedCompanies, visible_companies
 from tap_ifs_cloud.connection import WINDOW_SECONDS, base_url, connected
 from tap_ifs_cloud.entities import Entity, catalogue
+from tap_ifs_cloud.input_files import catalog_in, state_in
 from tap_ifs_cloud.joined import Joining
 from tap_ifs_cloud.metadata_cache import MetadataCache
 from tap_ifs_cloud.paths import Parents
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from ifs_bi_core.http.limits import Limiter
+    from ifs_bi_core.singer.record_files import RecordFiles
     from singer_sdk import Stream
 
     from tap_ifs_cloud.client import IfsCloud
@@ -59,6 +63,7 @@ class TapIfsCloud(Plugin, Tap):
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.FLATTENING,
+        PluginCapabilities.BATCH,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
@@ -186,16 +191,17 @@ class TapIfsCloud(Plugin, Tap):
         writer = LineWriter()
         tap = cls(
             config=config.config,
-            catalog=deserialize_json(catalog.read()) if catalog else None,
+            catalog=catalog_in(catalog),
             parse_env_config=config.parse_env,
             validate_config=True,
             setup_mapper=False,
             message_writer=writer,
         )
-        last = deserialize_json(state.read() or "{}") if state else {}
+        last = state_in(state)
         account = tap.account = Account(cls.name, cls.plugin_version, tap.config)  # opened before anything is sent
-        with account.closing(tap.exit_code):
+        with account.closing(tap.exit_code), tap.record_files(account.run.id) as writer.files:
             writer.run = account.run.id
+            widen(sys.stdout)
             tap.setup_mapper()
             tap.load_state(last)
             gc.freeze()  # what was set up stays: looking for garbage in it again and again costs a tenth of the run
@@ -205,6 +211,26 @@ class TapIfsCloud(Plugin, Tap):
                 "%s stopped early; the other streams are complete. See the reasons above.", ", ".join(failed)
             )
         return tap.exit_code()
+
+    @contextmanager
+    def record_files(self, run: str) -> Iterator[RecordFiles | None]:
+        """Where records go if the setting `batch_config` says so; files that no line names are gone at the end.
+
+        Raises:
+            ConfigError: it asks for what is not written here.
+        """
+        setting = self.config.get("batch_config")
+        if not setting:
+            yield None
+            return
+        from ifs_bi_core.singer.record_files import BatchPlace, RecordFiles  # noqa: PLC0415 - file systems take a while to import
+
+        files = RecordFiles(BatchPlace.of(setting, self.config["state_dir"]), run)
+        files.remove_orphans()
+        try:
+            yield files
+        finally:
+            files.abandon()
 
     def read_all(self) -> None:
         """Read the streams, `concurrency` of them at once, with as many requests.

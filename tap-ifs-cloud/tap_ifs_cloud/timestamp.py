@@ -42,6 +42,8 @@ def changed_records(reading: Reading, modified: Property) -> Iterator[dict[str, 
             )
             _begin_anew(reading)
         yield from _Changes(reading, modified, question, line).records()
+        if line:
+            line.saw_page(reading.longest_page)
 
 
 def goes_on(reading: Reading, modified: Property) -> bool:
@@ -94,7 +96,7 @@ class _Changes:
         if version or (start is None and not self._reading.joins):
             self._said["version"] = self._reading.destination.begin_version(version)
         for order, question in self._questions(start):
-            for rows in reading.pages(order, question):
+            for rows in reading.pages(order, question, is_all=self._has_all_that_came):
                 page = reading.page(rows)
                 moments = self._moments_of(page) if page is not None else []
                 if page is not None and self._are_new(moments, bookmark):
@@ -115,6 +117,14 @@ class _Changes:
         if complete and self._line:
             self._line.stands_alone()
         return complete
+
+    def _has_all_that_came(self, rows: int) -> bool:
+        """Whether nobody needs to ask what lies behind a page of so many rows, which may be the last one.
+
+        The rows that were read are those that the run before knew, all of them and no other. Were there more, the system would
+        have cut the page just behind the last one that is known, and shorter than it has ever done.
+        """
+        return self._line is not None and not self._line.may_be_cut(rows) and self._window.met_all_and_no_more
 
     def _moments_of(self, page: RecordPage) -> Sequence[str | None]:
         name = self._modified.name

@@ -5,14 +5,16 @@ Request and answer as in IFS's documentation ("Client Credentials Flow", docs.if
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 import msgspec
 from ifs_bi_core.errors import AuthError, ConfigError, UnavailableError
-from ifs_bi_core.http.message import Request
+from ifs_bi_core.http.message import UNREADABLE, Request
 from ifs_bi_core.http.tokens import Token
+from ifs_bi_core.redaction import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from ifs_bi_core.http.message import Response, Send
 
 _SHORTEST_LIFETIME = 1.0
+_SHOWN = 300  # characters of the service's reason that an error repeats
+_TOKEN = re.compile(r"^[!-~]+\Z")  # RFC 6750 has fewer characters yet; these are what a header can carry as one word
 _SERVER_ERROR = 500
 _TOO_MANY = 429
 
@@ -72,8 +76,9 @@ def token_fetcher(client: Client, send: Send) -> Callable[[], Token]:
             raise AuthError(str(refusal)) if is_new else refusal
         try:
             answer = msgspec.json.decode(response.body)
-            token = Token(str(answer["access_token"]), max(_SHORTEST_LIFETIME, float(answer.get("expires_in", 60))))
-        except (msgspec.DecodeError, KeyError, TypeError, AttributeError, ValueError):
+            (said,) = _TOKEN.findall(answer["access_token"])
+            token = Token(said, max(_SHORTEST_LIFETIME, float(answer.get("expires_in", 60))))
+        except (*UNREADABLE, KeyError, TypeError, AttributeError, ValueError):
             raise AuthError(
                 f"Sign-in to IFS Cloud: {client.token_url} answered {response.status} without an access token. "
                 f"Check base_url and realm, or token_url."
@@ -91,11 +96,13 @@ def _refusal(response: Response, client: Client) -> ConfigError | UnavailableErr
         )
     try:
         answer = msgspec.json.decode(response.body)
-        reason = " ".join(str(answer[name]) for name in ("error", "error_description") if answer.get(name))
-    except (msgspec.DecodeError, AttributeError, TypeError):
+        reason = shown(
+            " ".join(str(answer[name]) for name in ("error", "error_description") if answer.get(name)), _SHOWN
+        )
+    except (*UNREADABLE, AttributeError, TypeError):
         reason = ""
     return ConfigError(
         f"Sign-in to IFS Cloud: {client.token_url} answered {response.status}{f' ({reason})' if reason else ''}. "
-        f"Check base_url and realm (or token_url), client_id and client_secret: the IAM client must exist in this realm, "
+        f"Check base_url and realm (or token_url), client_id and client_secret; the IAM client must exist in this realm, "
         f"not be public, and have service accounts switched on."
     )

@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from tap_ifs_cloud.heap import share_heap
 from tap_ifs_cloud.in_flight import InFlight, StoppedError
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def side_by_side(tasks: Sequence[Callable[[], None]], turns: Turns, *, at_once: 
     Raises:
         BaseException: what the first task raised that failed.
     """
+    share_heap()
     left: SimpleQueue[Callable[[], None]] = SimpleQueue()
     ended: SimpleQueue[BaseException | None] = SimpleQueue()
     for task in tasks:

@@ -68,6 +68,7 @@ class DeliveredWindow:
         self, known: Iterable[str], began: str, lookback_seconds: float, zone: SourceZone | None = None
     ) -> None:
         self._known = frozenset(known)
+        self._met: set[str] = set()
         self._zone = zone
         self._began = began
         self._lookback = lookback_seconds
@@ -83,6 +84,11 @@ class DeliveredWindow:
         """Whether the run began with any record delivered that it may meet again."""
         return bool(self._known)
 
+    @property
+    def met_all_and_no_more(self) -> bool:
+        """Whether the records that were added are those that the run began with."""
+        return self.count == len(self._met) == len(self._known)
+
     def knows(self, fingerprint: str) -> bool:
         """Whether the run began with this record delivered."""
         return fingerprint in self._known
@@ -95,6 +101,8 @@ class DeliveredWindow:
             fingerprint: its `digest`.
         """
         self.count += 1
+        if fingerprint in self._known:
+            self._met.add(fingerprint)
         if modified is None:
             self._undated.append(fingerprint)
             return

@@ -11,9 +11,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import msgspec
+from ifs_bi_core.http.message import UNREADABLE
 from msgspec import UNSET, Raw, UnsetType
 
 from tap_ifs_cloud.rows import Kind, kind_of
+from tap_ifs_cloud.schema import ETAG, ROW_VERSION
 from tap_ifs_cloud.versions import ETAG_MEMBER
 
 if TYPE_CHECKING:
@@ -29,11 +31,14 @@ _TYPES: dict[Kind, Any] = {
     Kind.TRUTH: str | None | UnsetType,
     Kind.MOMENT: str | None | UnsetType,
     Kind.TEXT: str | None | UnsetType,
-    Kind.OTHER: Any,
 }
 
 
-class WireRow(msgspec.Struct, frozen=True, gc=False):
+ETAG_FIELD, ROW_VERSION_FIELD = "own_etag", "own_row_version"
+"""Where a copy of a row, made its record, holds `tap_ifs_cloud.schema.ETAG` and `ROW_VERSION`; a row that came has neither."""
+
+
+class WireRow(msgspec.Struct, gc=False):
     """A row of one entity set; `row_type` makes the class of a set."""
 
     fields_by_name: ClassVar[dict[str, str]] = {}
@@ -65,6 +70,12 @@ def plain(value: Any) -> Any:
     return _VALUE(value) if isinstance(value, Raw) else value
 
 
+def _type_of(prop: Property, kind: Kind) -> Any:
+    if kind is Kind.OTHER:
+        return (list[Any] if prop.is_collection else dict[str, Any]) | None | UnsetType
+    return _TYPES[kind]
+
+
 def row_type(properties: Mapping[str, Property], plain_ones: Collection[str]) -> type[WireRow]:
     """The class of the rows of one set.
 
@@ -77,17 +88,17 @@ def row_type(properties: Mapping[str, Property], plain_ones: Collection[str]) ->
     for place, (name, prop) in enumerate(properties.items()):
         kind = kind_of(prop)
         is_plain = name in plain_ones and kind in {Kind.DECIMAL, Kind.INTEGER}
-        fields.append((f"value{place}", Any if is_plain else _TYPES[kind], UNSET))
+        fields.append((f"value{place}", Any if is_plain else _type_of(prop, kind), UNSET))
         names[name] = f"value{place}"
     fields.append(("etag", str | None | UnsetType, UNSET))
     names[ETAG_MEMBER] = "etag"
+    fields += [(ETAG_FIELD, Any, UNSET), (ROW_VERSION_FIELD, Any, UNSET)]
     made = msgspec.defstruct(
         "Row",
         fields,
         bases=(WireRow,),
         namespace={"fields_by_name": names},
-        rename={field: name for name, field in names.items()},
-        frozen=True,
+        rename={field: name for name, field in names.items()} | {ETAG_FIELD: ETAG, ROW_VERSION_FIELD: ROW_VERSION},
         gc=False,
     )
     return cast("type[WireRow]", made)
@@ -114,7 +125,7 @@ class PageDecoder:
             if not body.isascii():
                 body.decode()  # also what is not kept has to be a text
             answer: Any = self._decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return None
         return {"value": answer.value, "@odata.nextLink": answer.link, "@odata.count": answer.count}
 

@@ -4,6 +4,7 @@ import itertools
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -139,6 +140,10 @@ class Tenant:
         if self.between:
             self.between()
         return Page(answer["value"], None)
+
+    def fetch(self, url: str, operation: str, **how: Any) -> Callable[[], Page]:
+        page = self.page(url, operation, **how)
+        return lambda: page
 
     def _do(self, statement: str, *values: Any) -> list[Any]:
         with closing(sqlite3.connect(self.database)) as connection, connection:

@@ -123,7 +123,35 @@ def test_types_that_are_each_other_s_base_are_read():
     )
 )
 def test_elements_in_any_place_never_end_in_anything_but_values_or_a_sentence(inner):
-    assert isinstance(parse(edmx(inner), "orders"), Metadata)
+    said = "orders: $metadata "
+    try:
+        assert isinstance(parse(edmx(inner), "orders"), Metadata)
+    except ContractBrokenError as error:
+        said = str(error)
+    assert said.startswith("orders: $metadata ")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "No eq 1 or Company", "a'b", 'a"b', "a(b", "a,b", "a/b", "a&#10;b", "a&#x202e;b", "../a", "a%20b", "N" * 129],
+)
+@pytest.mark.parametrize("kind", ["Property", "NavigationProperty"])
+def test_a_property_whose_name_would_be_more_than_a_name_in_a_condition_is_refused(name, kind):
+    escaped = name.replace('"', "&quot;")
+    with pytest.raises(ContractBrokenError, match="is no name of a property"):
+        parse(edmx(f'<EntityType Name="A"><{kind} Name="{escaped}" Type="Edm.String"/></EntityType>'), "orders")
+
+
+@pytest.mark.parametrize("name", ["OrderNo", "Cf$_Größe", "_a", "b.c", "d-e", "順序"])
+def test_names_of_custom_fields_and_of_other_languages_are_names(name):
+    parsed = parse(edmx(f'<EntityType Name="A"><Property Name="{name}"/></EntityType>'), "orders")
+    assert list(parsed.entity_types["N.A"].properties) == [name]
+
+
+def test_a_precision_or_scale_without_end_counts_as_none():
+    declared = f'<Property Name="P" Type="Edm.Decimal" Precision="{"9" * 5000}" Scale="999999999"/>'
+    prop = parse(edmx(f'<EntityType Name="A">{declared}</EntityType>'), "orders").entity_types["N.A"].properties["P"]
+    assert (prop.precision, prop.scale) == (None, None)
 
 
 @given(st.binary(max_size=200), st.integers(0, 300))

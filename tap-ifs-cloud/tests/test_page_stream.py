@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 from contextlib import redirect_stdout
 
 import pytest
-from ifs_bi_core.singer.lines import LineWriter, encode
+from ifs_bi_core.singer.batch_files import batch_files
+from ifs_bi_core.singer.lines import LineWriter, decode, encode
 from ifs_bi_sandbox.data import changes
 from ifs_bi_sandbox.data.changes import a_day_of_business
 from ifs_bi_sandbox.servers import Sandbox
@@ -44,9 +46,18 @@ def pulled(box, folder, state=None, **settings) -> list[bytes]:
     """The lines of a run in this process."""
     tap = Pulled(box, folder, state or {}, **settings)
     out = io.StringIO()
-    with redirect_stdout(out):
+    with redirect_stdout(out), tap.record_files("run") as tap.message_writer.files:
         tap.read_all()
-    return without_the_run(out.getvalue().encode().splitlines())
+    return without_the_run(line for said in out.getvalue().encode().splitlines() for line in as_records(said))
+
+
+def as_records(line: bytes) -> list[bytes]:
+    """A line, or the RECORD lines for which it names a file."""
+    if not line.startswith(b'{"type":"BATCH"'):
+        return [line]
+    return [
+        record for file in batch_files(decode(line)) for lines in file.record_lines() for record in lines.split(b"\n")
+    ]
 
 
 def without_the_run(lines) -> list[bytes]:
@@ -65,6 +76,10 @@ def test_whole_runs_write_the_same_lines_as_runs_that_look_at_each_record(box, t
         pages = pulled(box, tmp_path / "pages", **settings)
         one_by_one = pulled(box, tmp_path / "ones", **settings, **ONE_BY_ONE)
         assert pages == one_by_one
+        for way in ({}, ONE_BY_ONE):
+            files = {"batch_config": {"encoding": {"format": "jsonl", "compression": "gzip"}, "batch_size": 3}}
+            assert pulled(box, tmp_path / "files", **settings, **way, **files) == pages
+            shutil.rmtree(tmp_path / "files")
         assert sum(b'"RECORD"' in line for line in pages) > 100
         assert sum(b'"STATE"' in line for line in pages) > 10
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ifs_bi_core.errors import ContractBrokenError
-from ifs_bi_core.singer.lines import encode
+from ifs_bi_core.singer.lines import Envelope, encode
 from tap_ifs_cloud.metadata import Property
 from tap_ifs_cloud.odata import row_version
 from tap_ifs_cloud.record_pages import RecordPages
@@ -136,8 +136,9 @@ def as_a_page(pages, rows, left_out, zone) -> bytes | str:
     if page is None:
         return one_by_one(rows, left_out, zone)
     border = len(rows) // 2  # where a STATE may stand
-    parts = [*page.lines("orders", 7, MOMENT, 0, border), *page.lines("orders", 7, MOMENT, border, len(rows))]
-    return b"".join(parts)
+    parts = [*page.records(0, border), *page.records(border, len(rows))]
+    assert sum(count for _, count in parts) == len(rows)
+    return b"".join(Envelope.of("orders", 7, MOMENT).around(records) for records, _ in parts)
 
 
 ZONES = [None, SourceZone("Europe/Berlin")]

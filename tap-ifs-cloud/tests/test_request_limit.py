@@ -88,7 +88,7 @@ def test_no_minute_holds_more_requests_than_the_setting_says(pipe, concurrency):
 
 def test_what_is_asked_again_and_tokens_that_are_renewed_count_too(pipe):
     pipe.faults += [
-        preset("unavailable", path="*Set", skip=5, times=9),
+        preset("unavailable", path="*Set", skip=5, times=5),
         preset("token_revoked", path="*Set", skip=12),
         preset("metadata_changed", path="*Set", skip=8, times=2),
         preset("reset", path="*Set", skip=10, times=3),

@@ -6,6 +6,7 @@ import pytest
 import requests_mock
 from ifs_bi_core.errors import AuthError, ConfigError, UnavailableError
 from ifs_bi_core.http.transport import transport
+from ifs_bi_core.redaction import REDACTOR
 from tap_ifs_cloud.token import Client, keycloak_token_url, token_fetcher
 
 URL = keycloak_token_url("https://acme.ifs.cloud", "acme prod")
@@ -51,6 +52,7 @@ def test_any_other_answer_is_an_error_that_says_what_to_check(answer, error, sen
         with pytest.raises(error, match=sentence) as caught:
             token_fetcher(CLIENT, transport())()
     assert "p&ss" not in str(caught.value)
+    assert REDACTOR.redact(str(caught.value)) == str(caught.value)  # a word of ours behind a colon is no secret
 
 
 def test_a_client_does_not_show_its_secret():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ifs_bi_core.singer.outgoing import BatchRefusedError
 
@@ -25,6 +25,20 @@ if TYPE_CHECKING:
     from target_looker_warehouse.warehouses.connection import Connection
 
 _LOADS_AT_ONCE = 100  # rows of one INSERT: warehouses bound the parameters of a statement
+
+
+class _Work(NamedTuple):
+    """Rows that are applied together.
+
+    Attributes:
+        rows: how many.
+        steps: that apply them to any table.
+        added: a question, and the one step that is enough where the answer is yes; None where asking costs too much.
+    """
+
+    rows: int
+    steps: list[Step]
+    added: tuple[str, Step] | None = None
 
 
 class Loading:
@@ -55,33 +69,42 @@ class Loading:
         """Apply rounds (see `target_looker_warehouse.warehouse.Warehouse.merge`)."""
         outdated, what = 0, f"table {table.name!r}"
         with self._connection.transaction(what, "take a batch", refused(what)), ExitStack() as staging:
-            for rows, steps in self._applied(table, rounds, staging, hard_delete=hard_delete):
-                written = [(self._connection.write(step.text), step.applies) for step in steps]
+            for work in self._staged(table, rounds, staging, hard_delete=hard_delete):
+                written = [(self._connection.write(step.text), step.applies) for step in self._steps(work)]
                 if any(applies for _, applies in written):
-                    outdated += rows - sum(count for count, applies in written if applies)
+                    outdated += work.rows - sum(count for count, applies in written if applies)
             self.tell([load] if load else [])
         return outdated
 
-    def _applied(
-        self, table: Table, rounds: Sequence[Round], staging: ExitStack, *, hard_delete: bool
-    ) -> list[tuple[int, list[Step]]]:
-        """How many rows, and the statements that apply them. All are staged when this returns."""
+    def _staged(self, table: Table, rounds: Sequence[Round], staging: ExitStack, *, hard_delete: bool) -> list[_Work]:
+        """What is to be done with which rows. All are staged when this returns."""
         qualified = self._qualified(table.name)
         application = Application(table, qualified, self._dialect)
         work = []
         for live, gone in rounds:
             if live.num_rows:
-                incoming = staging.enter_context(self._connection.staged(live, qualified))
-                work.append((live.num_rows, application.replace_rows(incoming, live.column_names)))
+                incoming, columns = staging.enter_context(self._connection.staged(live, qualified)), live.column_names
+                added = (application.are_behind(incoming), application.add_rows(incoming, columns))
+                steps = application.replace_rows(incoming, columns)
+                work.append(_Work(live.num_rows, steps, added if self._dialect.indexes_keys else None))
             if gone.num_rows and hard_delete:
                 incoming = staging.enter_context(self._connection.staged(gone, qualified))
-                work.append((gone.num_rows, application.remove_rows(incoming)))
+                work.append(_Work(gone.num_rows, application.remove_rows(incoming)))
             elif gone.num_rows:
                 incoming = staging.enter_context(self._connection.staged(gone, qualified))
                 told = [name for name in gone.column_names if gone[name].null_count < gone.num_rows]
                 carried = [name for name in told if name not in table.key]
-                work.append((gone.num_rows, application.mark_rows(incoming, gone.column_names, carried)))
+                work.append(_Work(gone.num_rows, application.mark_rows(incoming, gone.column_names, carried)))
         return work
+
+    def _steps(self, work: _Work) -> list[Step]:
+        """The statements that apply rows to the table as it is now."""
+        if work.added:
+            question, add = work.added
+            [(are_behind,)] = self._connection.query(question)
+            if are_behind:
+                return [add]
+        return work.steps
 
     def tell(self, done: Sequence[Load]) -> None:
         """Put loads into the table of loads, within a transaction."""

@@ -79,6 +79,30 @@ def delete_load(table: str, dialect: Dialect) -> str:
     return f"DELETE FROM {table} WHERE {_of_batch(dialect)}"
 
 
+def count_old(table: str, dialect: Dialect) -> str:
+    """How many rows `delete_old` takes out. Parameter: the same."""
+    return f"SELECT count(*) FROM {table} WHERE {_old(table, dialect)}"
+
+
+def delete_old(table: str, dialect: Dialect) -> str:
+    """Take out what was loaded before a time, but for the last load of each stream. Parameter: the time as ISO 8601 writes it."""
+    return f"DELETE FROM {table} WHERE {_old(table, dialect)}"
+
+
+def _old(table: str, dialect: Dialect) -> str:
+    stream, loaded_at = (dialect.quoted(dialect.cased(name)) for name in ("stream", "loaded_at"))
+    return (
+        f"{loaded_at} < CAST($1 AS {dialect.types[Kind.TIMESTAMP]}) "
+        f"AND {loaded_at} NOT IN (SELECT max({loaded_at}) FROM {table} GROUP BY {stream})"
+    )
+
+
+def read_streams(table: str, dialect: Dialect) -> str:
+    """The streams that were ever loaded."""
+    stream = dialect.quoted(dialect.cased("stream"))
+    return f"SELECT DISTINCT {stream} FROM {table}"
+
+
 def _of_batch(dialect: Dialect) -> str:
     stream, batch = (dialect.quoted(dialect.cased(name)) for name in ("stream", "batch"))
     return f"{stream} = $1 AND {batch} = $2"

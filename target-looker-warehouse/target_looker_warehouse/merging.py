@@ -66,8 +66,22 @@ class Application:
             return [*self._carry(incoming, carried), Step(replace, applies=True)]
         delete = self.remove_rows(incoming)
         if self.table.row_version is None:
-            return [*delete, Step(insert(self.qualified, columns, incoming, self.dialect), applies=True)]
+            return [*delete, self.add_rows(incoming, columns)]
         return [*delete, *self._carry(incoming, carried), Step(self._insert_absent(incoming, columns), applies=True)]
+
+    def are_behind(self, incoming: str) -> str:
+        """The question whether all rows come behind all that are kept, in the order of the key: so no row of theirs is kept.
+
+        A first load comes in that order, as a rule. Keys are compared by the warehouse, in the order of its index.
+        """
+        key = listed(self.table.key, self.dialect)
+        first = f"SELECT {key} FROM {incoming} ORDER BY {key} LIMIT 1"
+        later = f"SELECT 1 FROM {self.qualified} WHERE ({key}) >= ({first}) ORDER BY {key} LIMIT 1"  # EXISTS reads the table
+        return f"SELECT count(*) = 0 FROM ({later}) AS later"
+
+    def add_rows(self, incoming: str, columns: Sequence[str]) -> Step:
+        """Rows are added of which none is kept."""
+        return Step(insert(self.qualified, columns, incoming, self.dialect), applies=True)
 
     def remove_rows(self, incoming: str) -> list[Step]:
         """The kept rows of the keys are taken out, but for those that are newer than what comes."""

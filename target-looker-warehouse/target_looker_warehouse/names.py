@@ -79,5 +79,10 @@ def names_for(
     return chosen
 
 
+def namesakes(name: str, others: Iterable[str], dialect: Dialect) -> list[str]:
+    """Those of other names that are another spelling, and the same name once they have the case of names that are made."""
+    return sorted(other for other in others if other != name and dialect.cased(other) == dialect.cased(name))
+
+
 def _own(name: str, dialect: Dialect) -> str:
     return dialect.cased(name)

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from ifs_bi_core.errors import ContractBrokenError
 from ifs_bi_core.singer.line_sinks import LineSink
 from ifs_bi_core.singer.sinks import DELETED_AT, TABLE_VERSION
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from ifs_bi_core.columnar.columns import Column
 
+    from target_looker_warehouse.tables import ExistingTables
     from target_looker_warehouse.target import TargetLookerWarehouse
 
 _OWN_PROPERTIES: dict[str, dict[str, Any]] = {
@@ -92,10 +94,7 @@ class WarehouseSink(LineSink):
             warehouse.claim(self.stream_name)
         standing = warehouse.existing(self.stream_name)
         if run.table is None:
-            in_use = self._warehouse_target.tables_in_use()
-            run.table = table_name(self.stream_name, standing.keys() | in_use, warehouse.dialect)
-            if run.table in in_use:  # another stream's name is the same one in the case of names that are made
-                run.table = suffixed(self.stream_name, warehouse.dialect)
+            run.table = self._own_table(standing)
         if self._method == "overwrite":
             self._table = self._shape_aside(standing.get(run.table))
         else:
@@ -103,6 +102,25 @@ class WarehouseSink(LineSink):
             warehouse.shape(planned)
             self._table = planned.table
         self._sources = {column.source for column in self._table.columns}
+
+    def _own_table(self, standing: ExistingTables) -> str:
+        """The name of the stream's table, where no other stream's rows are.
+
+        Another stream's name may be the same one in the case of names that are made.
+        """
+        warehouse, in_use = self._warehouse_target.warehouse, self._warehouse_target.tables_in_use()
+        name = table_name(self.stream_name, standing.keys() | in_use, warehouse.dialect)
+        other_name = suffixed(self.stream_name, warehouse.dialect)
+        if name in in_use:
+            return other_name
+        others = warehouse.namesakes(self.stream_name) if name in standing and name != other_name else []
+        if others:
+            raise ContractBrokenError(
+                f"Table {name!r} holds the rows of stream {others[0]!r}, and stream {self.stream_name!r} differs from it in case "
+                f"alone. If it is the same, name it {others[0]!r} with a stream map (__alias__), else by any other name, then "
+                f"run again; nothing was changed."
+            )
+        return name
 
     def _shape_aside(self, standing: dict[str, str] | None) -> Table:
         """Make the table that gathers the rows of an overwriting run, with columns that the stream's own table has or can get."""

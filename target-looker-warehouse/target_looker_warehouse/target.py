@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ifs_bi_core.http.client import Surroundings
 
 
+_LONGEST_WAIT_SECONDS = 366 * 24 * 3600  # no run is as long, and no calendar reaches as far as a setting can say
+
+
 class TargetLookerWarehouse(OrderedTarget):
     """Keeps the tables of a warehouse equal to the streams it reads."""
 
@@ -47,7 +50,7 @@ class TargetLookerWarehouse(OrderedTarget):
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         """Tells the time, in UTC."""
         limit = self.config.get("batch_wait_limit_seconds")
-        self._wait_limit = timedelta(seconds=limit) if limit else None
+        self._wait_limit = timedelta(seconds=min(limit, _LONGEST_WAIT_SECONDS)) if limit else None
         self._wait_ends: datetime | None = None
 
     @cached_property
@@ -132,6 +135,8 @@ class TargetLookerWarehouse(OrderedTarget):
             sinks = [sink for sink in self._sinks_active.values() if isinstance(sink, WarehouseSink)]
             names = {stream: known.table for stream, known in self.runs.items()}
             self._lookml.update(sinks, names, self.warehouse, self.logger)
+        if "warehouse" in vars(self):
+            self.account.prune_destination(self.destination, self.warehouse.forget_loads)
         counts = self._row_counts()
         self.close()  # Looker may look at the same DuckDB file, which only one process can have open
         if self.notifier:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ifs_bi_core.errors import IfsBiError
@@ -12,7 +13,7 @@ from ifs_bi_core.ledger.journal import utc_now
 
 from target_looker_warehouse import loads, statements
 from target_looker_warehouse.loading import Loading, refused
-from target_looker_warehouse.names import suffixed
+from target_looker_warehouse.names import namesakes, suffixed
 from target_looker_warehouse.row_counts import count_query
 from target_looker_warehouse.views import upkeep
 from target_looker_warehouse.warehouses.pool import Pool
@@ -189,6 +190,29 @@ class Warehouse:
         with self._connection.transaction(f"table {loads.LOADS!r}", "be read"):
             found = self._connection.query(loads.read_rows(self.loads, self.dialect), parameters)
         return max((int(rows) for (rows,) in found), default=0)
+
+    def forget_loads(self, before: datetime) -> None:
+        """Take what was loaded before a time out of the table of loads, but for the last load of each stream.
+
+        A DELETE is in the way of other runs, which write to this table too, also where it finds nothing: so it is asked first.
+        """
+        with self._connection.transaction(f"table {loads.LOADS!r}", "be rid of old rows"):
+            found = self._connection.query(loads.count_old(self.loads, self.dialect), [before.isoformat()])
+            if any(int(old) for (old,) in found):
+                self._connection.write(loads.delete_old(self.loads, self.dialect), [before.isoformat()])
+
+    def namesakes(self, stream: str) -> list[str]:
+        """Other streams that were loaded and that have the table of this stream's name: they differ from it in case alone."""
+        if self.dialect.identifier_case == "keep":
+            return []
+        with self._connection.transaction(f"table {loads.LOADS!r}", "be read"):
+            others = namesakes(loads.told(stream, self.dialect), self._loaded_streams, self.dialect)
+            return [other for other in others if suffixed(other, self.dialect) not in self._standing(other)]
+
+    @cached_property
+    def _loaded_streams(self) -> list[str]:
+        """Those of earlier runs, or of this one so far; within a transaction."""
+        return [name for (name,) in self._connection.query(loads.read_streams(self.loads, self.dialect))]
 
     def row_counts(self, tables: Iterable[str]) -> dict[str, int]:
         """How many rows tables have, those that are marked as deleted among them; by their names as SQL text. One statement."""

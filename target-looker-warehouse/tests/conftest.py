@@ -14,6 +14,7 @@ from box_bigquery import bigquery_box, emulator  # noqa: F401 - fixtures
 from box_redshift import redshift_box, redshift_servers  # noqa: F401 - fixtures
 from box_snowflake import fakesnow, snowflake_box  # noqa: F401 - fixtures
 from boxes import DuckDbBox, PostgresBox
+from looker_stand_in import looker, looker_server  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from ifs_bi_core.http.client import Surroundings
 from ifs_bi_core.ledger.notifications import pending
 from ifs_bi_core.ledger.runs import Ledger
@@ -26,6 +27,8 @@ from target_looker_warehouse.looker.settings import LookerSettings, read_looker
 from target_looker_warehouse.target import TargetLookerWarehouse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ifs_bi_core.errors import ExitCode
 
 PROPERTIES = {"id": {"type": "integer"}, "amount": {"type": ["number", "null"]}}
@@ -44,7 +47,7 @@ STATE = json.dumps({"type": "STATE", "value": {"bookmark": 1}})
 
 
 class LookerServer:
-    """The server, for all tests of a module."""
+    """The server, for all tests."""
 
     def __init__(self) -> None:
         self.world = World(Path("unused"))
@@ -144,3 +147,16 @@ class LookerBox:
 
     def triggered(self, number: str = "7") -> int | None:
         return self.world.looker.datagroups[number].triggered_at
+
+
+@pytest.fixture(scope="session")
+def looker_server() -> Iterator[LookerServer]:
+    started = LookerServer()
+    started.listener.start()
+    yield started
+    started.listener.stop()
+
+
+@pytest.fixture
+def looker(looker_server: LookerServer, tmp_path: Path) -> LookerBox:
+    return LookerBox(looker_server, tmp_path)

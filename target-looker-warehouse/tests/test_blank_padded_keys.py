@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
+
 import psycopg
 import pytest
 from ifs_bi_core.columnar.columns import Column, ColumnType, Kind
+from ifs_bi_core.source_counts import Shape
+from target_looker_warehouse.addresses import check_address
+from target_looker_warehouse.command.standing_tables import StandingTables
+from target_looker_warehouse.dialects.postgresql import POSTGRESQL
 from target_looker_warehouse.dialects.redshift import REDSHIFT
 from target_looker_warehouse.merging import Application
 from target_looker_warehouse.tables import Table
@@ -72,3 +80,24 @@ def test_numbers_have_no_blanks_and_are_compared_once():
     [delete] = Application(TABLE, "t", REDSHIFT).remove_rows("i")
     assert delete.text.count("octet_length") == 2
     assert 'octet_length(t."k") = octet_length(_ifs_incoming."k")' in delete.text
+
+
+@pytest.mark.parametrize("page_rows", [1, 2, 3, 100])
+def test_each_key_is_told_once_where_pages_end_between_keys_that_differ_in_blanks(padded, postgres_url, page_rows):
+    others = [(text, number, "x", None, None) for text in ("", " ", "b ", "c") for number in (2, 1)]
+    incoming(
+        padded, *others, *((key, number, x, None, None) for key, number, x in KEPT), ("a ", 1, "again", None, None)
+    )
+    padded.commit()
+    shape = Shape({"k": {"type": "string"}, "n": {"type": "integer"}, "v": {"type": "integer"}}, ("k", "n"), None)
+    with closing(check_address(postgres_url).open()) as connection:
+        standing = StandingTables(connection, replace(POSTGRESQL, blank_padded=True), "public")
+        table = standing.table("incoming_rows", shape)
+        told = [(key, number) for page in table.key_pages(page_rows) for key, _, number in page]
+        sums = table.sums(("k",), ("n",))
+    kept = {(key, str(number)) for key, number, *_ in (*others, *KEPT)}
+    assert len(told) == len(kept)
+    assert dict(told) == {key: 2 if key == ("a ", "1") else 1 for key in kept}
+    assert sums[("a",)] == sums[("a  ",)] == (Decimal(1),)
+    assert sums[("a ",)] == (Decimal(2),)
+    assert sums[("",)] == sums[(" ",)] == (Decimal(3),)

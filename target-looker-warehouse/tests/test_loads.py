@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -209,3 +210,67 @@ def test_a_batch_that_went_in_parts_is_one_load_with_all_its_rows(box):
     [push] = pushes(box)
     assert push.rows == {"acknowledged": 7, "refused": 1}
     assert told(box, "batch", "rows") == [(push.batch, 8)]
+
+
+def feed_at(box, when: datetime, *lines: str) -> None:
+    """Run the target at another time than now."""
+    target = box.target()
+    target.clock = lambda: when
+    target.process_lines([line.encode() for line in lines])
+    target.process_endofpipe()
+    target.close()
+
+
+def a_day_later(box) -> None:
+    """Let as much time pass since old loads were last looked for."""
+    [mark] = box.state_dir.glob(".pruned-*")
+    os.utime(mark, (0, 0))
+
+
+def test_loads_older_than_the_trails_are_forgotten_but_for_the_last_one_of_each_stream(box):
+    now, lines = datetime.now(UTC), [schema("lines", ["id"], id=INTEGER), record("lines", {"id": 1})]
+    for days, rows in ((500, 1), (450, 2), (300, 3)):
+        feed_at(box, now - timedelta(days=days), ORDERS, *orders(*range(rows)))
+    feed_at(box, now - timedelta(days=600), *lines)
+    feed_at(box, now - timedelta(days=520), *lines, record("lines", {"id": 2}))
+    assert sorted(told(box, "stream", "rows")) == [
+        ("lines", 1),
+        ("lines", 2),
+        ("orders", 1),
+        ("orders", 2),
+        ("orders", 3),
+    ]
+    a_day_later(box)
+    box.feed(ORDERS)
+    assert sorted(told(box, "stream", "rows")) == [("lines", 2), ("orders", 3)]
+
+
+def test_old_loads_are_looked_for_once_a_day(box):
+    now = datetime.now(UTC)
+    box.feed(ORDERS)
+    for days in (500, 450):
+        feed_at(box, now - timedelta(days=days), ORDERS, *orders(days))
+    assert len(box.loads()) == 2
+    a_day_later(box)
+    box.feed(ORDERS, *orders(1))
+    assert len(box.loads()) == 1
+
+
+@pytest.mark.parametrize("emulated", ["redshift_box", "snowflake_box", "bigquery_box"])
+def test_old_loads_are_forgotten_by_a_warehouse_of_which_there_is_an_emulator(request, emulated):
+    box, now = request.getfixturevalue(emulated), datetime.now(UTC)
+    for days in (500, 450):
+        feed_at(box, now - timedelta(days=days), ORDERS, *orders(days))
+    assert len(box.loads()) == 2
+    a_day_later(box)
+    box.feed(ORDERS)
+    assert len(box.loads()) == 1
+
+
+def test_a_run_is_done_also_where_old_loads_cannot_be_removed(box, caplog, monkeypatch):
+    broken = f"SELECT count(nonsense) FROM {LOADS}"
+    monkeypatch.setattr("target_looker_warehouse.loads.count_old", lambda *_: broken)
+    assert box.feed(ORDERS, *orders(1)) == 0
+    assert "What is older than it has to be was not removed: " in caplog.text
+    assert "table '_ifs_loads'" in caplog.text
+    assert [row["id"] for row in box.rows("orders")] == ["1"]

@@ -19,7 +19,7 @@ from ifs_bi_core.errors import (
     UnavailableError,
 )
 from ifs_bi_core.redaction import REDACTOR
-from looker_stand_in import LookerBox, LookerServer
+from looker_stand_in import LookerBox
 from target_looker_warehouse.looker.api import connect
 from target_looker_warehouse.looker.known import KnownDatagroups
 from target_looker_warehouse.looker.plan import Look, ids_of, plan
@@ -27,24 +27,17 @@ from target_looker_warehouse.looker.settings import Item, LookerSettings
 from target_looker_warehouse.row_counts import count_query, counts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from target_looker_warehouse.looker.api import Looker
 
 DOCUMENTED = "https://cloud.google.com/looker/docs/r/err/4.0/404/get/connections"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[LookerServer]:
-    started = LookerServer()
-    started.listener.start()
-    yield started
-    started.listener.stop()
-
-
 @pytest.fixture
-def box(server: LookerServer, tmp_path: Path) -> LookerBox:
-    return LookerBox(server, tmp_path)
+def box(looker: LookerBox) -> LookerBox:
+    """Here ``looker`` is what speaks to it."""
+    return looker
 
 
 @pytest.fixture

@@ -8,19 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 from ifs_bi_core.errors import ConfigError, ExitCode, IfsBiError
 from ifs_bi_core.singer.configuration import settings_of
-from looker_stand_in import STATE, LookerBox, LookerServer, row, schema
+from looker_stand_in import STATE, row, schema
 from target_looker_warehouse.looker.settings import read_looker
 from target_looker_warehouse.target import TargetLookerWarehouse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TEST = "test_connection warehouse"
 LOOK_UP = "datagroups"
@@ -29,19 +24,6 @@ COUNT = ["create_sql_query", "run_sql_query"]
 PLAN = "scheduled_plan_run_once_by_id 12"
 BUILD = "start_pdt_build ifs_cloud.spend_by_cost_centre"
 ORDERS = (schema(), row(1), row(2), STATE)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[LookerServer]:
-    started = LookerServer()
-    started.listener.start()
-    yield started
-    started.listener.stop()
-
-
-@pytest.fixture
-def looker(server: LookerServer, tmp_path: Path) -> LookerBox:
-    return LookerBox(server, tmp_path)
 
 
 @pytest.fixture

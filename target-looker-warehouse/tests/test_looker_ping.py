@@ -6,34 +6,17 @@ import json
 import tomllib
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 from ifs_bi_core.errors import ExitCode
 from ifs_bi_core.ping import PINGS, Ping, Status
 from ifs_bi_core.singer.configuration import settings_of
-from looker_stand_in import LookerBox, LookerServer, row, schema
+from looker_stand_in import row, schema
 from target_looker_warehouse.looker.ping import checks
 from target_looker_warehouse.target import TargetLookerWarehouse
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 ALL = ["configuration", "warehouse", "sign-in", "version", "connection", "datagroups", "notification"]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[LookerServer]:
-    started = LookerServer()
-    started.listener.start()
-    yield started
-    started.listener.stop()
-
-
-@pytest.fixture
-def looker(server: LookerServer, tmp_path: Path) -> LookerBox:
-    return LookerBox(server, tmp_path)
 
 
 @pytest.fixture
@@ -88,7 +71,7 @@ def test_without_looker_the_warehouse_is_looked_at(pinged):
     ("changes", "last", "code", "sentence"),
     [
         ({"verify": True, "connection": None}, "configuration", 2, "'looker.verify' needs 'looker.connection'"),
-        ({"client_secret": "wrong-secret"}, "sign-in", 1, "Check looker.base_url (the API host), client_id"),
+        ({"client_secret": "wrong-secret"}, "sign-in", 1, "client_id and client_secret; an API key"),
         ({"base_url": "http://127.0.0.1:9"}, "sign-in", 1, "127.0.0.1:9 can't be reached"),
         ({"connection": "unknown"}, "connection", 2, "There is none of that name or id"),
     ],

@@ -48,6 +48,24 @@ def ids(box):
     return sorted(int(row["id"]) for row in box.rows("s"))
 
 
+def test_rows_that_come_behind_all_that_are_kept_are_added_and_no_others(box, monkeypatch):
+    write, written = postgresql.PostgreSQL.write, []
+    monkeypatch.setattr(
+        postgresql.PostgreSQL, "write", lambda self, text, *more: written.append(text) or write(self, text, *more)
+    )
+
+    def removals(*keys):
+        del written[:]
+        box.feed(schema("s", ["x", "id"], id=INTEGER, x=STRING), *rows(*keys), STATE)
+        return sum(text.startswith("DELETE") and '."s" ' in text for text in written)
+
+    assert removals(4, 2, 3) == 0
+    assert removals(6, 5) == 0
+    assert removals(6, 7) == 1
+    assert removals(1) == 1
+    assert ids(box) == [1, 2, 3, 4, 5, 6, 7]
+
+
 # Addresses and rights
 
 

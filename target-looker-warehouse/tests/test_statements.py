@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ifs_bi_core.columnar.columns import Column, ColumnType, Kind
 from singer_lines import STRING, record, schema
-from target_looker_warehouse import statements
+from target_looker_warehouse import loads, statements
 from target_looker_warehouse.dialects.duckdb import DUCKDB
 from target_looker_warehouse.dialects.postgresql import POSTGRESQL
+from target_looker_warehouse.dialects.snowflake import SNOWFLAKE
 from target_looker_warehouse.merging import Application
 from target_looker_warehouse.tables import Table
 from target_looker_warehouse.warehouses.duckdb_file import _attach
@@ -82,6 +83,13 @@ def test_any_name_can_be_a_stream_and_a_property(box, name):
         (
             statements.widen_column('"t"', Column("a", "a", ColumnType(Kind.DECIMAL, 38, 2)), POSTGRESQL),
             'ALTER TABLE "t" ALTER COLUMN "a" SET DATA TYPE numeric(38,2)',
+        ),
+        (
+            loads.delete_old('"l"', SNOWFLAKE),
+            (
+                'DELETE FROM "l" WHERE "LOADED_AT" < CAST($1 AS TIMESTAMP_TZ) '
+                'AND "LOADED_AT" NOT IN (SELECT max("LOADED_AT") FROM "l" GROUP BY "STREAM")'
+            ),
         ),
         (statements.create_index('"t"', ["k", 'n"'], POSTGRESQL), 'CREATE INDEX ON "t" ("k", "n""")'),
     ],

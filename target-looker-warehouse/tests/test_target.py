@@ -246,3 +246,54 @@ def test_columns_that_appear_within_a_batch_are_null_in_the_rows_before(box, mon
     assert json.dumps(box.rows("orders")) == json.dumps(
         [{"id": "1", "a": "x", "_sdc_deleted_at": "2024-01-01 00:00:00+00", "_sdc_table_version": "7"}, {"id": "2"}]
     )
+
+
+@pytest.mark.parametrize("case", ["lower", "upper"])
+@pytest.mark.parametrize("load_method", ["upsert", "append-only", "overwrite"])
+def test_a_stream_does_not_take_the_table_of_one_whose_name_differs_in_case_alone(box, case, load_method):
+    config = {"identifier_case": case, "load_method": load_method}
+    first, second = (schema(name, ["id"], id=INTEGER) for name in ("Orders", "orders"))
+    box.feed(first, record("Orders", {"id": 1}), **config)
+    [table] = box.tables()
+    with pytest.raises(ContractBrokenError) as caught:
+        box.feed(second, record("orders", {"id": 2}), **config)
+    assert str(caught.value) == (
+        f"Table {table!r} holds the rows of stream 'Orders', and stream 'orders' differs from it in case alone. If it is the "
+        "same, name it 'Orders' with a stream map (__alias__), else by any other name, then run again; nothing was changed."
+    )
+    box.feed(second, record("orders", {"id": 3}), **config, stream_maps={"orders": {"__alias__": "Orders"}})
+    assert box.tables() == [table]
+    assert "2" not in {row[next(iter(row))] for row in box.rows(table)}
+
+
+@pytest.mark.parametrize("emulated", ["redshift_box", "snowflake_box"])
+def test_a_warehouse_whose_names_have_one_case_refuses_the_second_stream_too(request, emulated):
+    box = request.getfixturevalue(emulated)
+    box.config.pop("identifier_case", None)
+    first, second = (schema(name, ["id"], id=INTEGER) for name in ("Orders", "orders"))
+    box.feed(first, record("Orders", {"id": 1}))
+    with pytest.raises(ContractBrokenError, match="holds the rows of stream 'Orders'"):
+        box.feed(second, record("orders", {"id": 2}))
+
+
+@pytest.mark.parametrize("case", ["lower", "upper"])
+def test_streams_that_were_loaded_together_once_keep_their_tables_when_they_come_alone(box, case):
+    lines = {name: schema(name, ["id"], id=INTEGER) for name in ("Orders", "orders")}
+    both = [(line, record(name, {"id": 1})) for name, line in lines.items()]
+    box.feed(*both[0], *both[1], identifier_case=case)
+    before = box.tables()
+    assert len(before) == 2
+    for number, (name, line) in enumerate(reversed(lines.items()), 2):
+        box.feed(line, record(name, {"id": number}), identifier_case=case)
+    assert box.tables() == before
+    assert sorted(len(box.rows(table)) for table in before) == [2, 2]
+
+
+def test_a_name_is_asked_for_where_it_may_be_another_streams_alone(box, monkeypatch):
+    """An unchanged table costs as many statements as before, and so does a new one."""
+    asked = []
+    monkeypatch.setattr("target_looker_warehouse.loads.read_streams", lambda *_: asked.append(1))
+    box.feed(schema("Orders", ["id"], id=INTEGER), record("Orders", {"id": 1}))
+    box.feed(schema("Orders", ["id"], id=INTEGER), record("Orders", {"id": 1}))
+    box.feed(schema("Lines", ["id"], id=INTEGER), identifier_case="upper", schema="erp")
+    assert asked == []

@@ -15,7 +15,7 @@ import requests
 from ifs_bi_core.errors import ConfigError, ContractBrokenError, OutcomeUnknownError, RowRejectedError
 from ifs_bi_core.http.client import REAL, client
 from ifs_bi_core.http.limits import SlidingWindow
-from ifs_bi_core.http.message import Request
+from ifs_bi_core.http.message import UNREADABLE, Request
 from ifs_bi_core.http.retry import RetryRules
 from ifs_bi_core.http.tokens import TokenSource
 from ifs_bi_core.http.transport import transport
@@ -105,7 +105,7 @@ class PowerBI:
         answer = _answer(self._others, request)
         try:
             return str(msgspec.json.decode(answer.body)["id"])
-        except (msgspec.DecodeError, KeyError, TypeError):
+        except (*UNREADABLE, KeyError, TypeError):
             raise OutcomeUnknownError(
                 f"{request.operation}: Power BI answered {answer.status} without an id."
             ) from None
@@ -246,7 +246,7 @@ class PowerBI:
         answer = _answer(self._others, request)
         try:
             body = decode(answer.body)  # sums of decimals with every digit
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             body = None
         if not isinstance(body, dict):
             raise _not_power_bi(request.operation)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from target_powerbi.changes import Row
-from target_powerbi.kept_file import open_file, together
+from target_powerbi.kept_file import open_file, together, understood
 from target_powerbi.tables import Table
 
 if TYPE_CHECKING:
@@ -159,10 +159,11 @@ class Kept:
     def tables(self) -> dict[str, KeptTable]:
         """All tables, by stream."""
         found = self._db.execute("SELECT stream, definition, status, defined FROM tables ORDER BY id")
-        return {
-            stream: KeptTable(Table.from_record(msgspec.json.decode(definition)), Status(status), bool(defined))
-            for stream, definition, status, defined in found
-        }
+        with understood(self.path):
+            return {
+                stream: KeptTable(Table.from_record(msgspec.json.decode(definition)), Status(status), bool(defined))
+                for stream, definition, status, defined in found
+            }
 
     def table(self, stream: str) -> KeptTable | None:
         """The table of a stream, or None."""
@@ -176,7 +177,8 @@ class Kept:
     def definition(self, stream: str) -> dict[str, Any] | None:
         """The record of a stream's table, as it was defined; None where it never was."""
         found = self._db.execute("SELECT definition FROM tables WHERE stream = ?", (stream,)).fetchone()
-        return dict(msgspec.json.decode(found[0])) if found else None
+        with understood(self.path):
+            return dict(msgspec.json.decode(found[0])) if found else None
 
     def forget(self, stream: str) -> None:
         """Forget a stream's table and its rows."""
@@ -345,7 +347,8 @@ class Kept:
         """Note that a POST has not arrived and never will: what was kept before is kept again."""
         here = (self._id(stream), post.name)
         (undo,) = self._db.execute("SELECT before FROM posts WHERE table_id = ? AND name = ?", here).fetchone()
-        before = _KEPT_BEFORE.decode(undo)
+        with understood(self.path):
+            before = _KEPT_BEFORE.decode(undo)
         with self._together():
             self._put(stream, ((key, row) for key, row in before if row is not None))
             self._drop(stream, (key for key, row in before if row is None))
@@ -411,5 +414,6 @@ class Kept:
                 )
 
     def _id(self, stream: str) -> int:
-        (table_id,) = self._db.execute("SELECT id FROM tables WHERE stream = ?", (stream,)).fetchone()
-        return int(table_id)
+        with understood(self.path):
+            (table_id,) = self._db.execute("SELECT id FROM tables WHERE stream = ?", (stream,)).fetchone()
+            return int(table_id)

@@ -23,6 +23,7 @@ from ifs_bi_core.errors import (
     ThrottledError,
     UnavailableError,
 )
+from ifs_bi_core.http.message import UNREADABLE
 from ifs_bi_core.redaction import shown
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def error_of(response: Response) -> tuple[str | None, str | None]:
         info = _CLAIMS
     try:
         body: Any = msgspec.json.decode(response.headers.get(_DETAILS) or response.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return info, None
     error = body.get("error", body) if isinstance(body, dict) else None
     if not isinstance(error, dict):

@@ -171,7 +171,8 @@ class SignIn:
         except ConfigError as error:
             raise self._later(error) from None
         except (ValueError, KeyError) as error:  # MSAL's words for an address or an answer that it can't use
-            raise self._later(ConfigError(f"Sign-in to Microsoft: {REDACTOR.redact(str(error))}. {advice}")) from None
+            said = f"the answer holds no {error}" if isinstance(error, KeyError) else str(error)
+            raise self._later(ConfigError(f"Sign-in to Microsoft: {REDACTOR.redact(said)}. {advice}")) from None
         if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str):
             said = _refused_text(answer) or "the answer holds no access token"
             raise self._later(ConfigError(f"Sign-in to Microsoft: {said}. {advice}"))

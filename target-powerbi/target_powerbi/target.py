@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,10 +28,6 @@ if TYPE_CHECKING:
     from ifs_bi_core.singer.sinks import RowSink
 
     from target_powerbi.api import PowerBI
-
-
-_ALLOCATIONS = 100_000
-"""Between two looks for garbage that holds itself. Rows never do, and looking through those of a batch takes time."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +157,4 @@ class TargetPowerBI(OrderedTarget):
 
 def main() -> None:
     """The command `target-powerbi`."""
-    gc.freeze()  # what was imported stays
-    gc.set_threshold(_ALLOCATIONS, 50, 50)
     plugin.run(TargetPowerBI)

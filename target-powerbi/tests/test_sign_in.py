@@ -129,6 +129,12 @@ def test_an_answer_that_is_no_json_is_none_of_a_sign_in_service(pipe, requests_m
         sign_in(pipe)()
 
 
+def test_what_an_answer_lacks_is_told_in_words(pipe):
+    pipe.world.faults.append(Fault("login", "status", status=200, body={"token_type": "Bearer"}))
+    with pytest.raises(ConfigError, match="the answer holds no 'authorization_endpoint'"):
+        sign_in(pipe)()
+
+
 def test_an_untrusted_certificate_is_told_as_such(pipe, requests_mock):
     requests_mock.get(ANYWHERE, exc=requests.exceptions.SSLError)
     with pytest.raises(NotSentError, match="REQUESTS_CA_BUNDLE"):

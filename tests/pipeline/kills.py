@@ -95,8 +95,8 @@ def _be_plugin(name: str, config: Path, arguments: Sequence[str], files: dict[st
     steps = _Steps(files["steps"], kill_at)
     sys.stdin, sys.stderr = (os.fdopen(0), os.fdopen(2, "w", buffering=1))
     is_tap = issubclass(PLUGINS[name], TapIfsCloud)
-    sys.stdout = TextIOWrapper(_Lines(steps), write_through=True) if is_tap else _Out(os.fdopen(1, "wb"), steps)
-    _wrap(steps)
+    sys.stdout = TextIOWrapper(Lines(steps), write_through=True) if is_tap else Out(os.fdopen(1, "wb"), steps)
+    wrap(steps)
     TargetPowerBI.surroundings = without_waiting()
     run(PLUGINS[name], ["--config", str(config), *arguments])
 
@@ -125,7 +125,7 @@ class _Steps:
         return result
 
 
-class _Out(TextIOWrapper):
+class Out(TextIOWrapper):
     """Standard output, of which a block that leaves is a step."""
 
     def __init__(self, buffer: Any, steps: _Steps) -> None:
@@ -143,7 +143,7 @@ class _Out(TextIOWrapper):
             self._steps.around("STATE leaves", super().flush)
 
 
-class _Lines(FileIO):
+class Lines(FileIO):
     """Standard output, of which each line that leaves is a step."""
 
     def __init__(self, steps: _Steps) -> None:
@@ -157,7 +157,7 @@ class _Lines(FileIO):
         return len(block)
 
 
-def _wrap(steps: _Steps) -> None:
+def wrap(steps: _Steps) -> None:
     for module, call, step in (
         (os, "fsync", "fsync"),
         (os, "replace", "replace a file"),
@@ -178,7 +178,23 @@ def _wrap(steps: _Steps) -> None:
 
     requests.Session.send = sending
 
-    class Connection(sqlite3.Connection):
+    connect = sqlite3.connect
+
+    def connecting(database: Any, **options: Any) -> sqlite3.Connection:
+        kind = _connection(options.pop("factory", sqlite3.Connection), steps)
+        connection: Any = connect(database, factory=kind, **options)
+        file = Path(database)
+        kept = "the key store" if file.parent.name == "delivered" else "the kept rows"
+        connection.step = f"commit to {'the ledger' if file.name == 'ledger.db' else kept}"
+        return connection
+
+    sqlite3.connect = sqlite3.dbapi2.connect = connecting
+
+
+def _connection(kind: Any, steps: _Steps) -> Any:
+    """A connection of that class, of which whatever is on disk afterwards is a step."""
+
+    class Connection(kind):
         step = "commit"
 
         def commit(self) -> None:
@@ -188,26 +204,17 @@ def _wrap(steps: _Steps) -> None:
         def execute(self, statement: str, *parameters: Any) -> Any:
             if not statement.startswith(_WRITING) or (self.in_transaction and statement != "COMMIT"):
                 return super().execute(statement, *parameters)
-            return steps.around(self.step, lambda: sqlite3.Connection.execute(self, statement, *parameters))
+            return steps.around(self.step, lambda: kind.execute(self, statement, *parameters))
 
         def __exit__(
-            self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+            self, error: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
         ) -> Literal[False]:
             leave = super().__exit__
-            if not self.in_transaction or kind:
-                return leave(kind, error, trace)
-            return steps.around(self.step, lambda: leave(kind, error, trace))
+            if not self.in_transaction or error:
+                return leave(error, raised, trace)
+            return steps.around(self.step, lambda: leave(error, raised, trace))
 
-    connect = sqlite3.connect
-
-    def connecting(database: Any, **options: Any) -> sqlite3.Connection:
-        connection = connect(database, factory=Connection, **options)
-        file = Path(database)
-        kept = "the key store" if file.parent.name == "delivered" else "the kept rows"
-        connection.step = f"commit to {'the ledger' if file.name == 'ledger.db' else kept}"
-        return connection
-
-    sqlite3.connect = sqlite3.dbapi2.connect = connecting
+    return Connection
 
 
 def _stepping(call: Callable[..., Any], steps: _Steps, step: str) -> Callable[..., Any]:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from ifs_bi_sandbox.servers import Sandbox
+from pipeline.aftermath import KILLED, check_ledger, check_loads
 from pipeline.kills import Ended
 from pipeline.recorded import ORDERS_SCHEMA, SITES_SCHEMA, deleted, order, singer, site, state, what_is_left
 from pipeline.scenes import PostgresScene, Scene
-from pipeline.test_kill_points import KILLED, check_ledger, check_loads
 
 COMMAND = Path(sys.executable).parent / "target-looker-warehouse"
 PIPE_BYTES = 1 << 16

@@ -90,7 +90,7 @@ class Pipe:
                 code = exit_code("tap-ifs-cloud", command, again="", unfinished="")
         finally:
             logging.getLogger().removeHandler(handler)
-        for line in out.getvalue().splitlines():
+        for line in out.getvalue().split("\n")[:-1]:
             self.arrived.apply(json.loads(line))
         return code
 

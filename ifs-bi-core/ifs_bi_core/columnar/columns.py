@@ -106,11 +106,11 @@ def _alternatives(definition: Mapping[str, Any]) -> Iterator[ColumnType]:
     """One type for each way the definition can be met, null aside."""
     choices = definition.get("anyOf") or definition.get("oneOf")
     if choices:
-        for choice in choices:
+        for choice in choices if isinstance(choices, list) else [{}]:
             yield from _alternatives(choice if isinstance(choice, dict) else {})
         return
     declared = definition.get("type", "any")
-    for name in [declared] if isinstance(declared, str) else declared:
+    for name in declared if isinstance(declared, list) else [declared]:
         if name != "null":
             yield _simple(name, definition)
 
@@ -137,13 +137,20 @@ def _simple(name: str, definition: Mapping[str, Any]) -> ColumnType:
 
 def _decimal(definition: Mapping[str, Any]) -> ColumnType:
     scales = [
-        scale for scale in (definition.get("scale"), _step_scale(definition.get("multipleOf"))) if scale is not None
+        scale
+        for scale in (_digits(definition.get("scale")), _step_scale(definition.get("multipleOf")))
+        if scale is not None
     ]
     if not scales:
         return ColumnType(Kind.DECIMAL, DECIMAL_DIGITS, _OPEN_SCALE)
     scale = min(max(0, *scales), DECIMAL_DIGITS)
-    precision = definition.get("precision") or DECIMAL_DIGITS
+    precision = _digits(definition.get("precision")) or DECIMAL_DIGITS
     return ColumnType(Kind.DECIMAL, min(max(precision, scale, 1), DECIMAL_DIGITS), scale)
+
+
+def _digits(said: Any) -> int | None:
+    """A number of digits, if that is what the definition says there."""
+    return said if type(said) is int else None
 
 
 def _step_scale(step: Any) -> int | None:

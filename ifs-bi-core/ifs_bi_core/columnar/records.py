@@ -158,7 +158,8 @@ def _decimals(texts: Sequence[msgspec.Raw], column_type: ColumnType) -> pa.Array
     if b"e" in joined or b"E" in joined:  # Arrow takes 1E-77 for zero and ends the process at 1E-9999999
         return None
     values = pc.split_pattern(pa.array([joined], pa.string()), "\n").flatten()
-    values = pc.if_else(pc.equal(values, "null"), pa.scalar(None, pa.string()), values)
+    if b"n" in joined:
+        values = pc.if_else(pc.equal(values, "null"), pa.scalar(None, pa.string()), values)
     try:
         return values.cast(pa.decimal128(column_type.precision, column_type.scale))
     except pa.ArrowInvalid:

@@ -32,6 +32,9 @@ _NUMBER_TEXT = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _UTC = pa.timestamp("us", "UTC")
 
 _PLAIN_DATE = r"^\d{4}-\d\d-\d\d$"
+_DATE_BYTES = len("2026-01-31")
+_TIMESTAMP_BYTES = {len("2026-01-31T10:20:30Z"), len("2026-01-31T10:20:30.000000Z")}
+"""Of texts of these lengths, Arrow takes none for a date or a timestamp of UTC that `moments` would not take for the same."""
 _PLAIN_TIMESTAMPS = {
     r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$": _UTC,
     r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?$": pa.timestamp("us"),  # without an offset: UTC
@@ -75,7 +78,7 @@ def at_once(values: Sequence[Any], column_type: ColumnType) -> pa.Array | None:
     """
     try:
         return _RULES[column_type.kind].at_once(values, column_type)
-    except (pa.ArrowInvalid, ArithmeticError, UnicodeEncodeError):
+    except (pa.ArrowInvalid, ArithmeticError, UnicodeEncodeError, RecursionError):
         return None  # one of the values can't be held, and the slow way will say which
 
 
@@ -91,6 +94,8 @@ def _one_by_one(values: Sequence[Any], column_type: ColumnType) -> tuple[pa.Arra
             flaws[position] = f"can't be held as {column_type}: {flaw}"
         except UnicodeEncodeError:
             flaws[position] = f"can't be held as {column_type}: {_shown(value)} holds half of a surrogate pair"
+        except RecursionError:
+            flaws[position] = f"can't be held as {column_type}: it is nested too deeply"
     return (None if flaws else rule.built(exact, column_type)), flaws
 
 
@@ -123,7 +128,7 @@ def _json_texts(values: Sequence[Any], _type: ColumnType) -> pa.Array:
 
 def _dates(values: Sequence[Any], _type: ColumnType) -> pa.Array | None:
     texts = pa.array(values, pa.string())
-    if _all(pc.match_substring_regex(texts, _PLAIN_DATE)):
+    if _length(texts) == _DATE_BYTES or _all(pc.match_substring_regex(texts, _PLAIN_DATE)):
         dates = pc.cast(texts, pa.date32())
         if _within(dates.cast(pa.int32()), moments.FIRST_DAY, moments.LAST_DAY):
             return dates
@@ -132,12 +137,19 @@ def _dates(values: Sequence[Any], _type: ColumnType) -> pa.Array | None:
 
 def _timestamps(values: Sequence[Any], _type: ColumnType) -> pa.Array | None:
     texts = pa.array(values, pa.string())
+    has_offsets = _length(texts) in _TIMESTAMP_BYTES and _all(pc.ends_with(texts, "Z"))
     for form, parsed_as in _PLAIN_TIMESTAMPS.items():
-        if _all(pc.match_substring_regex(texts, form)):
+        if has_offsets or _all(pc.match_substring_regex(texts, form)):
             microseconds = pc.cast(texts, parsed_as).cast(pa.int64())
             within = _within(microseconds, moments.FIRST_MOMENT, moments.LAST_MOMENT)
             return microseconds.view(_UTC) if within else None
     return None
+
+
+def _length(texts: pa.Array) -> int | None:
+    """Of each text, in bytes; None where there is no text, or two are of different lengths."""
+    bounds = pc.min_max(pc.binary_length(texts)).as_py()
+    return bounds["min"] if bounds["min"] == bounds["max"] else None
 
 
 def _all(answers: pa.Array) -> bool:
@@ -181,7 +193,10 @@ def _number(value: Any) -> Decimal:
         raise FlawError(f"{_shown(value)} is no number")
     if isinstance(value, str) and not _NUMBER_TEXT.fullmatch(value):
         raise FlawError(f"{_shown(value)} is no number")
-    number = Decimal(repr(value) if isinstance(value, float) else value)
+    try:
+        number = Decimal(repr(value) if isinstance(value, float) else value)
+    except ArithmeticError:
+        raise FlawError(f"the exponent of {_shown(value)} is more than can be read") from None
     if not number.is_finite():
         raise FlawError(f"{_shown(value)} is no number")
     return number or Decimal(0)  # a zero of any exponent and sign

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import requests
 import urllib3.exceptions
 
-from ifs_bi_core.errors import ConfigError, NotSentError, OutcomeUnknownError
+from ifs_bi_core.errors import ConfigError, ContractBrokenError, NotSentError, OutcomeUnknownError
 from ifs_bi_core.http.deadlines import Deadline, DeadlineAdapter, ending_at
 from ifs_bi_core.http.message import Response, case_insensitive
 
@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 
     from ifs_bi_core.http.message import Request, Send
 
+LARGEST_BODY = 256_000_000
+"""Bytes of an answer, unpacked, that are read: a page of IFS Cloud has a few million."""
+
+_RATIOS = {"identity": 1, "gzip": 1032, "deflate": 1032}
+"""How many times larger than it was sent a body can be, unpacked (zlib's documentation, "Maximum Compression Factor")."""
+
+_DIGITS = 12
+_PIECE = 1 << 20
 _CONNECT_SECONDS = 10.0
-_PIECE = 1 << 24  # bytes; `requests` reads 10,240 at a time, which costs more than what is done with a large answer
 
 
 def transport(
@@ -57,13 +64,18 @@ def transport(
                     stream=True,
                 )
                 with answer:
-                    body = b"".join(answer.iter_content(_PIECE))
+                    body = _body(answer, request)
         except (
             requests.exceptions.InvalidURL,
             requests.exceptions.InvalidSchema,
             requests.exceptions.MissingSchema,
         ) as error:
             raise ConfigError(f"{_where(request)}: {request.url!r} is no address that can be called.") from error
+        except (requests.exceptions.InvalidHeader, UnicodeEncodeError) as error:
+            raise ConfigError(
+                f"{_where(request)}: a header can't be sent as it is ({', '.join(request.headers)}). Look for line ends and "
+                f"letters beyond ASCII in the setting, token or ETag that it comes from."
+            ) from error
         except requests.exceptions.RequestException as error:
             translated = _translated(request, error)
             if deadline.passed and isinstance(translated, OutcomeUnknownError):
@@ -72,9 +84,38 @@ def transport(
                     f"{deadline_seconds:,g} seconds."
                 ) from error
             raise translated from error
+        except ValueError as error:  # `requests` looks at where a redirect leads, also where it is not followed
+            raise OutcomeUnknownError(
+                f"{_where(request)}: {_host(request)} answered what can't be read ({error})."
+            ) from error
         return Response(answer.status_code, case_insensitive(answer.headers), body, answer.url)
 
     return send
+
+
+def _body(answer: requests.Response, request: Request) -> bytes:
+    """All bytes of an answer.
+
+    Raises:
+        ContractBrokenError: there are more than `LARGEST_BODY`, and it was a question.
+        OutcomeUnknownError: there are more, and something was done.
+    """
+    said, encoding = answer.headers.get("Content-Length", ""), answer.headers.get("Content-Encoding", "identity")
+    ratio = _RATIOS.get(encoding.lower())
+    if ratio and said.isascii() and said.isdigit() and len(said) < _DIGITS and int(said) * ratio <= LARGEST_BODY:
+        return b"".join(answer.iter_content(None))  # at once: pieces cost more than what is done with the rows
+    pieces: list[bytes] = []
+    size = 0
+    for piece in answer.iter_content(_PIECE):
+        size += len(piece)
+        if size > LARGEST_BODY:
+            error = ContractBrokenError if request.method == "GET" else OutcomeUnknownError
+            raise error(
+                f"{_where(request)}: {_host(request)} answered with more than {LARGEST_BODY:,} bytes, and no more are read. "
+                f"Ask for less at a time (page_size, select, filter), then run again."
+            )
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _translated(request: Request, error: requests.exceptions.RequestException) -> NotSentError | OutcomeUnknownError:

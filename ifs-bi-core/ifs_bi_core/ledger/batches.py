@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import select
 
-from ifs_bi_core.ledger import trail
 from ifs_bi_core.ledger.accounts import BATCH_EVENTS, BATCHES, KEY_HASHES
 from ifs_bi_core.ledger.outcomes import PRUNED, Event, Fates, State, fates, positions_of, positions_text
 from ifs_bi_core.redaction import REDACTOR
@@ -117,6 +116,9 @@ class Batch:
         Raises:
             LedgerError: the file is not on this machine any more, or is damaged.
         """
+        # Here and not above: most who look at batches never open one, and need not hold what reads it in memory.
+        from ifs_bi_core.ledger import trail  # noqa: PLC0415 - the reason is the line above
+
         return trail.read(self.file)
 
     def pushing(self, positions: Iterable[int] | None = None, *, note: str | None = None) -> None:
@@ -186,6 +188,8 @@ class BatchWriter:
     """
 
     def __init__(self, journal: Journal, state_dir: Path, *, batch: str, stream: str, **identity: str) -> None:
+        from ifs_bi_core.ledger import trail  # noqa: PLC0415 - see `Batch.rows`
+
         self._journal = journal
         self._state_dir = state_dir
         self._identity = {"batch": batch, "stream": stream, **identity}

@@ -125,7 +125,7 @@ def prune_command(
 
 @contextmanager
 def _opened(ledger_url: str | None, state_dir: Path) -> Iterator[Ledger]:
-    url = resolve({"ledger_url": ledger_url})["ledger_url"]
+    url = resolve({"ledger_url": ledger_url}).get("ledger_url")
     book = Ledger.open(url, state_dir, create=False)
     try:
         yield book

@@ -296,7 +296,7 @@ class Ledger:
         name = run or f"{stamp(self.now())}-{part[:6]}"
         return Run(self._journal, self.state_dir, run=name, part=part, plugin=plugin, version=version)
 
-    def unanswered(self, destination: str, stream: str, *, or_unknown: bool = False) -> list[Batch]:
+    def unanswered(self, destination: str, stream: str | None = None, *, or_unknown: bool = False) -> list[Batch]:
         """Batches of other processes that were written ahead and have no answer, in their order.
 
         Each of them has to be resolved before a newer row of that table moves. A batch in state ``written`` never left; one in
@@ -304,14 +304,16 @@ class Ledger:
 
         Args:
             destination: as the batches were given.
-            stream: the same.
+            stream: the same; None: of all streams.
             or_unknown: whether to give those too whose outcome was noted as unknown.
         """
         sought = UNANSWERED | {State.UNKNOWN} if or_unknown else UNANSWERED
         answer = BATCH_EVENTS.alias()
         for_all = answer.c.state.in_(FINAL) & answer.c.positions.is_(None)
         answered = exists().where((answer.c.batch == BATCHES.c.batch) & for_all)
-        where = (BATCHES.c.destination == destination) & (BATCHES.c.stream == stream) & ~answered
+        where = (BATCHES.c.destination == destination) & ~answered
+        if stream is not None:
+            where &= BATCHES.c.stream == stream
         with self.database.read() as connection:
             open_ones = [account for account in read_batches(connection, where) if account.fates.any_in(sought)]
         return [

@@ -7,9 +7,10 @@ renamed: a crash leaves a whole file or none.
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import accumulate, islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -22,11 +23,14 @@ from ifs_bi_core.ledger.database import LedgerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
 TEMPORARY = ".writing"
 """The ending of a file that is not complete."""
 
+_DAMAGED = (OSError, pa.ArrowException, ValueError, TypeError, LookupError)
+"""What reading raises of a file that isn't as it was written."""
 _CHUNK = 10_000  # rows that are in memory at a time
 _ROW_GROUP = 2_500  # rows that are read to tell of one of them
 _FOLDER_LENGTH = 200  # of 255 bytes that file systems give a name
@@ -96,6 +100,8 @@ class TrailWriter:
         self.key_names: list[str] = []
         self._waiting: list[TrailRow] = []
         self._hashes: list[bytes] = []
+        self._beside = ThreadPoolExecutor(1, "trail")  # Arrow packs rows without the interpreter
+        self._under_way: Future[None] | None = None
         with _writing(path):
             _make_folder(path.parent)
             self._file = _Appearing(path)
@@ -111,17 +117,20 @@ class TrailWriter:
     def add_columns(self, columns: TrailColumns) -> None:
         """Add rows, in their order."""
         self._write_waiting()
-        arrays = [pa.array(values, field.type) for values, field in zip(columns[:-1], _SCHEMA, strict=False)]
+        arrays = [_array(values, field.type) for values, field in zip(columns[:-1], _SCHEMA, strict=False)]
         self._write(columns.key, [*arrays, _texts(columns.payload)])
 
     def complete(self) -> None:
         """Make the file appear; it is on disk when this returns."""
         self._write_waiting()
+        self._wait()
+        self._beside.shutdown()
         with _writing(self.path):
             self._file.appear()
 
     def discard(self) -> None:
         """Leave nothing behind."""
+        self._beside.shutdown()
         self._file.discard()
 
     @property
@@ -142,9 +151,23 @@ class TrailWriter:
             self.key_names = keys.names_of(names[0])
         if self.key_names:
             self._hashes.append(keys.digests(names))
-        with _writing(self.path):
-            self._file.write(pa.RecordBatch.from_arrays(columns, schema=_SCHEMA))
+        self._wait()
+        self._under_way = self._beside.submit(self._file.write, pa.RecordBatch.from_arrays(columns, schema=_SCHEMA))
         self.rows += len(names)
+
+    def _wait(self) -> None:
+        """Until what was given to the file is in it."""
+        under_way, self._under_way = self._under_way, None
+        with _writing(self.path):
+            if under_way:
+                under_way.result()
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Values as a column; where all are one and the same, as times often are, without looking at each."""
+    if values and values.count(values[0]) == len(values):
+        return pa.repeat(pa.scalar(values[0], kind), len(values))
+    return pa.array(values, kind)
 
 
 def _texts(lines: Sequence[bytes] | pa.StringArray) -> pa.StringArray:
@@ -161,7 +184,7 @@ def read(path: Path) -> Iterator[TrailRow]:
     Raises:
         LedgerError: the file is not there, or is damaged.
     """
-    with _reading(path), pq.ParquetFile(path) as file:
+    with _reading(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         for chunk in file.iter_batches(_CHUNK, use_threads=False):
             yield from map(TrailRow, *(column.to_pylist() for column in chunk.columns))
 
@@ -173,7 +196,7 @@ def lookup(path: Path, key: str) -> list[tuple[int, TrailRow]]:
         LedgerError: the file is not there, or is damaged.
     """
     found: list[tuple[int, TrailRow]] = []
-    with _reading(path), pq.ParquetFile(path) as file:
+    with _reading(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         begin = 0
         for group in range(file.num_row_groups):
             held = file.read_row_group(group, ["key"], use_threads=False).column(0)
@@ -200,10 +223,14 @@ def drop_payload(path: Path, dropped: Callable[[int], bool]) -> int:
         LedgerError: the file is not there, is damaged, or can't be written.
     """
     before, position = _size(path), 0
-    with _reading(path), pq.ParquetFile(path) as old, _writing(path, "It is as it was."):
+    with (
+        _reading(path),
+        pq.ParquetFile(path, page_checksum_verification=True) as old,
+        _writing(path, "It is as it was."),
+    ):
         new = _Appearing(path)
         try:
-            for chunk in old.iter_batches(_CHUNK, use_threads=False):
+            for chunk in _chunks(old, path):
                 kept = pa.array([not dropped(p) for p in range(position, position + len(chunk))], pa.bool_())
                 payload = pc.if_else(kept, chunk.column("payload"), pa.scalar(None, pa.string()))
                 new.write(chunk.set_column(_SCHEMA.get_field_index("payload"), _SCHEMA.field("payload"), payload))
@@ -213,6 +240,12 @@ def drop_payload(path: Path, dropped: Callable[[int], bool]) -> int:
             new.discard()
             raise
     return before - _size(path)
+
+
+def _chunks(file: pq.ParquetFile, path: Path) -> Iterator[pa.RecordBatch]:
+    """The rows; that they can't be read is not taken for an error of whoever writes them elsewhere."""
+    with _reading(path):
+        yield from file.iter_batches(_CHUNK, use_threads=False)
 
 
 def folder_of(stream: str) -> str:
@@ -237,6 +270,7 @@ class _Appearing:
             use_dictionary=_REPEATED,
             column_encoding={"key": "DELTA_BYTE_ARRAY", "row_version": "DELTA_BYTE_ARRAY"},  # neighbours begin alike
             write_statistics=False,
+            write_page_checksum=True,  # or a flipped bit would pass for what was written
         )
 
     def write(self, rows: pa.RecordBatch) -> None:
@@ -293,5 +327,6 @@ def _reading(path: Path) -> Iterator[None]:
             f"The batch file {path} is not there. Restore the state folder, or look on the machine that wrote it "
             f"(ifs-bi ledger show names it)."
         ) from None
-    except (OSError, pa.ArrowInvalid) as error:
-        raise LedgerError(f"The batch file {path} can't be read: {error}. Restore it from a backup.") from None
+    except _DAMAGED as error:
+        said = " ".join(str(error).split())
+        raise LedgerError(f"The batch file {path} can't be read: {said}. Restore it from a backup.") from None

@@ -125,7 +125,7 @@ def report(  # noqa: PLR0913 - one for each option
         raise ConfigError("Give one of --json, --openmetrics, --serve and --notify: each is a form of its own.")
     schedules, per_minute = given_schedules(every), _limits(limits)
     named = None if state_dir == DEFAULT_STATE_DIR else str(state_dir)
-    url = resolve({"ledger_url": ledger_url, "state_dir": str(state_dir)})["ledger_url"]
+    url = resolve({"ledger_url": ledger_url, "state_dir": str(state_dir)}).get("ledger_url")
     ways = _ways(state_dir, **notifying) if to_notify else ()
     pause = duration(notifying["at_most_every"], "--at-most-every")
     ledger = Ledger.open(url, state_dir, create=False)

@@ -6,7 +6,6 @@ import logging
 import os
 import re
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,19 @@ from singer_sdk import typing as th
 
 from ifs_bi_core.dead_letter.store import DeadLetters
 from ifs_bi_core.errors import ExitCode, IfsBiError
-from ifs_bi_core.ledger.retention import RETAIN_PAYLOAD_DAYS, RETAIN_TRAIL_DAYS, prune_now_and_then
+from ifs_bi_core.ledger.retention import (
+    RETAIN_PAYLOAD_DAYS,
+    RETAIN_TRAIL_DAYS,
+    days,
+    prune_destination,
+    prune_now_and_then,
+)
 from ifs_bi_core.ledger.runs import DEFAULT_STATE_DIR, Ledger
 from ifs_bi_core.logs import set_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from ifs_bi_core.ledger.runs import Run
 
@@ -134,18 +140,45 @@ class Account:
 
     def _end(self, code: ExitCode) -> None:
         self.run.end(code)
+        if self._removes:
+            self._remove()
+        self.ledger.close()
+
+    @property
+    def _removes(self) -> bool:
+        """How long a target's rows are kept is for its settings to say; a tap removes what is old where no target keeps any."""
+        return "retain_trail_days" in self._config or not (self.state_dir / "batches").exists()
+
+    def _remove(self) -> None:
+        """Remove what is older than it has to be, at most once a day."""
         payload_days = self._days("retain_payload_days", RETAIN_PAYLOAD_DAYS)
         trail_days = self._days("retain_trail_days", RETAIN_TRAIL_DAYS)
         try:
             if prune_now_and_then(self.ledger, retain_payload_days=payload_days, retain_trail_days=trail_days):
-                DeadLetters(self.state_dir).prune(self.ledger.clock() - timedelta(days=payload_days))
-        except (IfsBiError, OSError) as error:  # nothing is lost by what is kept too long
-            self._log.warning("What is older than it has to be was not removed: %s", error)
-        self.ledger.close()
+                DeadLetters(self.state_dir).prune(self.ledger.clock() - days(payload_days))
+        except (IfsBiError, OSError) as error:
+            self._warn_of_what_stays(error)
+
+    def prune_destination(self, destination: str, forget: Callable[[datetime], None]) -> None:
+        """Have a destination forget, at most once a day, what it remembers of batches that nobody will ask it for.
+
+        Args:
+            destination: as its batches were given.
+            forget: is given the time of its oldest memory that may be asked for. An error of it is a warning.
+        """
+        trail_days = self._days("retain_trail_days", RETAIN_TRAIL_DAYS)
+        try:
+            prune_destination(self.ledger, destination, forget, retain_trail_days=trail_days)
+        except (IfsBiError, OSError) as error:
+            self._warn_of_what_stays(error)
+
+    def _warn_of_what_stays(self, error: Exception) -> None:
+        """Nothing is lost by what is kept too long."""
+        self._log.warning("What is older than it has to be was not removed: %s", error)
 
     def _days(self, setting: str, otherwise: float) -> float:
-        days = self._config.get(setting)
-        return otherwise if days is None else days
+        number = self._config.get(setting)
+        return otherwise if number is None else number
 
 
 def _valid(name: Any) -> str | None:

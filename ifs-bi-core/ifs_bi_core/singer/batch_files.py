@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import fsspec
 
 from ifs_bi_core.errors import ContractBrokenError, UnavailableError
-from ifs_bi_core.singer.lines import encode
+from ifs_bi_core.singer.lines import Envelope
 from ifs_bi_core.singer.reader import whole_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _COMPRESSIONS = {None: None, "none": None, "gzip": "gzip"}
-_UNREADABLE = (OSError, EOFError, zlib.error)
+_UNREADABLE = (OSError, EOFError, zlib.error, ValueError, ImportError)
+"""What reading raises; the last two stand for an address that is none, or of a kind that nothing installed here reads."""
 
 
 class BatchFile(NamedTuple):
@@ -30,14 +31,12 @@ class BatchFile(NamedTuple):
     Attributes:
         url: where it is: ``file:///path``, or what fsspec has a file system for.
         compression: as fsspec calls it; None where there is none.
-        head: what stands before a row in its RECORD line.
-        tail: what stands behind it.
+        envelope: makes lines of rows.
     """
 
     url: str
     compression: str | None
-    head: bytes
-    tail: bytes
+    envelope: Envelope
 
     def record_lines(self) -> Iterator[bytes]:
         """The rows as blocks of RECORD lines, parted by line feeds.
@@ -45,17 +44,25 @@ class BatchFile(NamedTuple):
         Raises:
             UnavailableError: the file can't be read.
         """
-        between = self.tail + b"\n" + self.head
+        lines = False
         try:
             with fsspec.open(self.url, "rb", compression=self.compression) as file:
-                for block in whole_lines(file.read):
+                for block in whole_lines(file.read, f"the batch file {self.url}"):
                     if rows := block.replace(b"\r\n", b"\n").strip(b"\n"):
-                        yield self.head + rows.replace(b"\n", between) + self.tail
+                        lines = True
+                        yield self.envelope.around(rows)
+            if self.compression and not lines and not self._size():  # gzip's module takes it for a file of no rows
+                raise EOFError("it is empty, which no compressed file is")
         except _UNREADABLE as error:
+            said = " ".join(str(error).split())
             raise UnavailableError(
-                f"The batch file {self.url} can't be read: {error}. Its rows were not delivered and the state was not moved past "
+                f"The batch file {self.url} can't be read: {said}. Its rows were not delivered and the state was not moved past "
                 f"them; let this machine read where the tap writes, then run again."
             ) from None
+
+    def _size(self) -> int:
+        files, path = fsspec.url_to_fs(self.url)
+        return int(files.size(path))
 
     def remove(self) -> None:
         """Remove the file, if it is still there."""
@@ -71,17 +78,16 @@ def batch_files(message: Mapping[str, Any]) -> list[BatchFile]:
     """
     encoding, manifest = message.get("encoding"), message.get("manifest")
     stream = message.get("stream")
-    if not isinstance(encoding, dict) or not isinstance(manifest, list) or not isinstance(stream, str):
+    named = isinstance(manifest, list) and all(isinstance(url, str) for url in manifest)
+    if not isinstance(encoding, dict) or not isinstance(manifest, list) or not named or not isinstance(stream, str):
         raise ContractBrokenError(
-            "A BATCH message lacks its stream, its encoding or its manifest. Check what writes it."
+            "A BATCH message lacks its stream, its encoding or its manifest of addresses. Check what writes it."
         )
     form, compression = encoding.get("format"), encoding.get("compression")
-    if form != "jsonl" or compression not in _COMPRESSIONS:
+    if form != "jsonl" or not isinstance(compression, str | None) or compression not in _COMPRESSIONS:
         raise ContractBrokenError(
             f"A BATCH message of stream '{stream}' names files of the form {form} ({compression}), and only jsonl is read, plain "
             f"or by gzip. Set batch_config of the tap so, or leave it out, then run again."
         )
-    more = {name: message[name] for name in ("version", "time_extracted") if message.get(name) is not None}
-    head = encode({"type": "RECORD", "stream": stream})[:-1] + b',"record":'
-    tail = b"".join(b"," + encode({name: value})[1:-1] for name, value in more.items()) + b"}"
-    return [BatchFile(str(url), _COMPRESSIONS[compression], head, tail) for url in manifest]
+    envelope = Envelope.of(stream, message.get("version"), message.get("time_extracted"))
+    return [BatchFile(url, _COMPRESSIONS[compression], envelope) for url in manifest]

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ifs_bi_core.columnar.records import RecordReader
-from ifs_bi_core.errors import ContractBrokenError
 from ifs_bi_core.ledger.keys import key_texts
 from ifs_bi_core.ledger.trail import TrailColumns
 from ifs_bi_core.singer.sinks import DELETED_AT, ROW_VERSION, TABLE_VERSION, RowSink
@@ -196,6 +195,4 @@ class LineSink(RowSink):
         self.tally_record_read(-len(lines))  # each is counted again
         for line, number in zip(lines, numbers, strict=True):
             with self._target.again(line, number) as message:
-                if not isinstance(message.get("record"), dict):
-                    raise ContractBrokenError(f"Line {number} of the input is a RECORD message without a record.")
                 self.accept(dict(message["record"]), message)

@@ -7,19 +7,22 @@ import os
 import sys
 import time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerWriter
 from singer_sdk.singerlib.encoding.simple import Message, RecordMessage, SchemaMessage
 
 from ifs_bi_core.errors import OutcomeUnknownError
+from ifs_bi_core.redaction import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _BUFFER_BYTES = 1 << 18
 _BUFFER_SECONDS = 1.0
+_ROWS_BETWEEN_STATES = 10_000
+_SHOWN = 60  # characters of a number that a reason repeats
 
 
 def encode_other(value: Any) -> Any:
@@ -56,10 +59,13 @@ def decode(line: str | bytes) -> Any:
 
 
 def decode_flawed(line: str | bytes) -> tuple[Any, str | None]:
-    """The same of a line that may hold NaN or an infinity, which JSON does not have and many writers let through.
+    """The same of a line that holds what many writers let through and nobody can take as it is.
+
+    That is NaN or an infinity, which JSON does not have, an integer of thousands of digits, an exponent of more digits than any
+    decimal has, or half of a surrogate pair.
 
     Returns:
-        The value, with None for each of them, and the first one's name; None where there is none.
+        The value, with None for each such number, and what it holds there first, for a person; None where there is none.
 
     Raises:
         msgspec.DecodeError: it is no JSON in another way.
@@ -67,15 +73,99 @@ def decode_flawed(line: str | bytes) -> tuple[Any, str | None]:
     """
     try:
         return decode(line), None
-    except msgspec.DecodeError as error:
-        found: list[str] = []
+    except RecursionError:
+        raise msgspec.DecodeError("it is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise
+    except (msgspec.DecodeError, ArithmeticError) as error:
+        leniently = _LenientReading()
         try:
-            value = json.loads(line, parse_float=Decimal, parse_constant=found.append)
+            value = leniently.read(encoded(line).decode())
         except (ValueError, RecursionError):
-            raise error from None
-        if not found:  # it is something else that the stricter reader refuses
+            raise msgspec.DecodeError(str(error)) from None
+        if leniently.flaw is None:  # it is something else that the stricter reader refuses
             raise
-        return value, found[0]
+        return value, leniently.flaw
+
+
+class _LenientReading:
+    """Reads JSON with None for numbers that can't be taken, and notes what it met first."""
+
+    def __init__(self) -> None:
+        self.flaw: str | None = None
+
+    def read(self, text: str) -> Any:
+        value = json.loads(text, parse_float=self._number, parse_int=self._integer, parse_constant=self._constant)
+        try:
+            encode(value)
+        except UnicodeEncodeError:
+            self._met("half of a surrogate pair, which is no text")
+        return value
+
+    def _met(self, flaw: str) -> None:
+        self.flaw = self.flaw or f"it holds {flaw}"
+
+    def _constant(self, name: str) -> None:
+        self._met(f"{name}, which is no number of JSON")
+
+    def _integer(self, digits: str) -> int | None:
+        try:
+            return int(digits)
+        except ValueError:  # Python reads no more than sys.get_int_max_str_digits()
+            self._met(f"an integer of {len(digits):,} digits, which is more than can be read")
+            return None
+
+    def _number(self, text: str) -> Decimal | None:
+        try:
+            return Decimal(text)
+        except ArithmeticError:
+            self._met(f"the number {shown(text, _SHOWN)}, whose exponent is more than can be read")
+            return None
+
+
+class RecordFiles(Protocol):
+    """Takes records in place of lines (`ifs_bi_core.singer.record_files`)."""
+
+    @property
+    def rows(self) -> int:
+        """Of a stream that go into one file."""
+
+    def put(self, stream: str, version: int | None, extracted: Any, records: bytes, count: int) -> bytes:
+        """Take records, and give the lines of files that are complete by now."""
+
+    def complete(self) -> bytes:
+        """Complete all files, and give their lines."""
+
+
+class Envelope(NamedTuple):
+    """What makes RECORD lines of records that are JSON already.
+
+    Attributes:
+        head: what stands before a record in its line.
+        tail: what stands behind it.
+    """
+
+    head: bytes
+    tail: bytes
+
+    @classmethod
+    def of(cls, stream: str, version: Any = None, time_extracted: Any = None) -> Envelope:
+        """Of one stream; the members that are None are left out.
+
+        Args:
+            stream: its name.
+            version: of the stream.
+            time_extracted: when the records were read.
+        """
+        told = {"version": version, "time_extracted": time_extracted}
+        tail = b"".join(b"," + encode({name: value})[1:-1] for name, value in told.items() if value is not None)
+        return cls(encode({"type": "RECORD", "stream": stream})[:-1] + b',"record":', tail + b"}")
+
+    def around(self, records: bytes) -> bytes:
+        """The lines of records, at least one, that stand on a line each; the last one has an end of line or not."""
+        end = b"\n" if records.endswith(b"\n") else b""
+        between = self.tail + b"\n" + self.head
+        return self.head + records.removesuffix(b"\n").replace(b"\n", between) + self.tail + end
 
 
 class LineWriter(GenericSingerWriter[bytes, Message]):
@@ -86,14 +176,21 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
 
     Attributes:
         run: the name of the run, which a SCHEMA line tells to whoever reads it, beside its Singer members.
+        files: where records go instead; None: they become lines.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self.run: str | None = None
+        self.files: RecordFiles | None = None
         self._clock = clock
         self._buffer = bytearray()
         self._flushed_at = clock()
+
+    @property
+    def rows_between_states(self) -> int:
+        """How many records of a stream come between one STATE and the next."""
+        return max(_ROWS_BETWEEN_STATES, self.files.rows if self.files else 0)
 
     def serialize_message(self, message: Message) -> bytes:
         """One line."""
@@ -103,7 +200,13 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
         return encode(said) + b"\n"
 
     def write_message(self, message: Message) -> None:
-        """Put a message into the block."""
+        """Put a message into the block, behind the lines of the files that hold the records before it."""
+        if self.files and isinstance(message, RecordMessage):
+            record = encode(message.record) + b"\n"
+            self.write_records(message.stream, message.version, message.time_extracted, record, 1)
+            return
+        if self.files:
+            self._buffer += self.files.complete()
         self._buffer += self.format_message(message)
         if (
             len(self._buffer) >= _BUFFER_BYTES
@@ -112,13 +215,20 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
         ):
             self.flush()
 
-    def write_records(self, lines: bytes) -> None:
-        """Put RECORD lines into the block that are written already.
+    def write_records(self, stream: str, version: int | None, extracted: Any, records: bytes, count: int) -> None:
+        """Write records that are JSON already.
 
         Args:
-            lines: as `serialize_message` would write them, each with its end.
+            stream: of the records.
+            version: of the stream, if it has one.
+            extracted: when the records were read.
+            records: as JSON, each with an end of line.
+            count: how many.
         """
-        self._buffer += lines
+        if self.files:
+            self._buffer += self.files.put(stream, version, extracted, records, count)
+        else:
+            self._buffer += Envelope.of(stream, version, extracted).around(records)
         if len(self._buffer) >= _BUFFER_BYTES or self._clock() - self._flushed_at >= _BUFFER_SECONDS:
             self.flush()
 

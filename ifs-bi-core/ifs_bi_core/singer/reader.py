@@ -6,7 +6,7 @@ import re
 import sys
 from collections import Counter
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
@@ -14,6 +14,8 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from ifs_bi_core.errors import ContractBrokenError
 from ifs_bi_core.redaction import shown
 from ifs_bi_core.singer.lines import decode_flawed, encoded
+from ifs_bi_core.singer.messages import KINDS, lack_of
+from ifs_bi_core.singer.pipes import widen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _SHOWN = 80  # characters of a bad line that an error repeats
 _LOOKED_AT = 10_000  # bytes of it in which secrets are looked for: longer than a token
 _BLOCK_BYTES = 1 << 20
+_LONGEST_LINE_BYTES = 256 << 20  # twice what the warehouse holds that takes the longest text (Snowflake, 128 MB)
 _HEAD = re.compile(
     rb'\{\s*(?:"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*"(?:[^"\\]|\\.)*"|"stream"\s*:\s*"(?:[^"\\]|\\.)*"\s*,\s*"type"\s*:\s*"RECORD")\s*,'
 )
@@ -50,9 +53,12 @@ class _Run(NamedTuple):
     stream: str
     taker: TakesLines
     behind: re.Pattern[bytes]
+    between: bytes
 
     def end(self, block: bytes, first: int) -> int:
         """Where the next line begins that begins otherwise."""
+        if block.count(self.between, first) == block.count(b"\n", first, -1):  # there is none, as a rule
+            return len(block)
         found = self.behind.search(block, first)
         return found.end() if found else len(block)
 
@@ -84,7 +90,9 @@ class LineReader(GenericSingerReader[bytes]):
     ) -> Counter[str]:
         """Call back for each message of the input; a file opened as text is read through its bytes."""
         counts: Counter[str] = Counter()
-        for block in _blocks(getattr(file_input, "buffer", file_input) or self.default_input):
+        source = getattr(file_input, "buffer", file_input) or self.default_input
+        widen(source)
+        for block in _blocks(source):
             first = 0
             while first < len(block):
                 run = self._run_at(block, first)
@@ -122,7 +130,8 @@ class LineReader(GenericSingerReader[bytes]):
         elif kind == "RECORD" and self.taker is not None and (head := _HEAD.match(line)):
             stream = message["stream"]
             if isinstance(stream, str) and self.taker.takes_lines(stream):
-                self._runs[head[0]] = _Run(stream, self.taker, re.compile(b"\n(?!" + re.escape(head[0]) + b")"))
+                behind = re.compile(b"\n(?!" + re.escape(head[0]) + b")")
+                self._runs[head[0]] = _Run(stream, self.taker, behind, b"\n" + head[0])
         return kind
 
     @contextmanager
@@ -152,15 +161,20 @@ class LineReader(GenericSingerReader[bytes]):
         self._read += 1
         self.line = encoded(line).rstrip(b"\r\n")
         try:
-            message, constant = decode_flawed(line)
+            message, self.flaw = decode_flawed(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self._broken(line, str(error)) from None
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
             raise self._broken(line, "a Singer message is an object with a type")
-        self.flaw = constant and f"it holds {constant}, which is no number of JSON"
         if self.flaw and message["type"] != "RECORD":
             raise self._broken(line, self.flaw)
+        if lack := lack_of(message):
+            raise self._broken(line, lack)
         return message
+
+    def _process_unknown_message(self, message_dict: dict[str, Any]) -> NoReturn:
+        del message_dict
+        raise self._broken(self.line, f"its type is none of {', '.join(KINDS)}")
 
     def _broken(self, line: bytes | str, reason: str) -> ContractBrokenError:
         text = shown(encoded(line)[:_LOOKED_AT].decode(errors="replace").strip(), _SHOWN)
@@ -176,21 +190,32 @@ def _blocks(source: IO[bytes] | Iterable[str | bytes]) -> Iterator[bytes]:
     if read is None:  # a list of lines, or text in memory
         yield from map(encoded, source)
         return
-    yield from whole_lines(read)
+    yield from whole_lines(read, "the input")
 
 
-def whole_lines(read: Callable[[int], bytes]) -> Iterator[bytes]:
+def whole_lines(read: Callable[[int], bytes], where: str) -> Iterator[bytes]:
     """What there is to read as blocks of whole lines with their ends; the last one may lack it.
 
     Args:
         read: gives at most so many bytes, and none at the end.
+        where: they are read, for a person.
+
+    Raises:
+        ContractBrokenError: a line is so long that it would fill the memory.
     """
     begun: list[bytes] = []  # of a line that is longer than what was read at once
+    length = 0
     while part := read(_BLOCK_BYTES):
         end = part.rfind(b"\n") + 1
         if end:
             yield b"".join([*begun, part[:end]])
-            begun = []
+            begun, length = [], 0
         begun.append(part[end:])
+        length += len(begun[-1])
+        if length > _LONGEST_LINE_BYTES:
+            raise ContractBrokenError(
+                f"A line in {where} is longer than {_LONGEST_LINE_BYTES >> 20} MiB, which no row is. Neither it nor what "
+                f"follows was read; check what writes it."
+            )
     if rest := b"".join(begun):
         yield rest

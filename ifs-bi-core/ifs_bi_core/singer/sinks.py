@@ -67,7 +67,8 @@ class RowSink(Sink):
         absent = [key for key in self.key_properties if key not in self.schema["properties"]]
         if absent:
             raise ContractBrokenError(
-                f"The SCHEMA of '{stream_name}' names keys that it has no property for: {', '.join(absent)}."
+                f"The SCHEMA of '{stream_name}' names keys that it has no property for: {', '.join(absent)}. Check "
+                f"what writes it, then run again."
             )
 
     def setup(self) -> None:
@@ -94,7 +95,9 @@ class RowSink(Sink):
         try:
             return CompiledValidator(self.schema)
         except InvalidJSONSchema as error:
-            raise ContractBrokenError(f"The SCHEMA of '{self.stream_name}' is none: {error}.") from None
+            raise ContractBrokenError(
+                f"The SCHEMA of '{self.stream_name}' is none: {error}. Check what writes it, then run again."
+            ) from None
 
     def accept(self, row: dict[str, Any], message: dict[str, Any]) -> None:
         """Check a row and put it into the batch; one that can't be accepted is refused."""

@@ -229,7 +229,13 @@ class OrderedTarget(Plugin, Target):
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         run = message_dict.pop("run", None)
         self.account.join(run)
-        super()._process_schema_message(message_dict)
+        try:
+            super()._process_schema_message(message_dict)
+        except RecursionError:
+            raise ContractBrokenError(
+                f"The SCHEMA of '{message_dict['stream']}' is nested too deeply. Leave out of the stream what nests so, then run "
+                f"again."
+            ) from None
         # A letter does not tell the run to the replay, which is another one.
         self.refusals.announce(message_dict["stream"], self.line if run is None else encode(message_dict))
 

@@ -69,6 +69,19 @@ def plain_kinds(schema: dict[str, Any]) -> dict[str, frozenset[type]] | None:
     return found
 
 
+class _NoneElse(dict[str, Any]):
+    """How addresses in a schema are followed, by their scheme: not at all, or a SCHEMA could have this process open anything."""
+
+    def __contains__(self, scheme: object) -> bool:
+        return True
+
+    def __missing__(self, scheme: str) -> Any:
+        def refuse(address: str) -> Any:
+            raise fastjsonschema.JsonSchemaDefinitionException(f"it refers to {address}, and only itself is looked at")
+
+        return refuse
+
+
 class CompiledValidator(BaseJSONSchemaValidator):
     """A `fastjsonschema` validator behind the SDK's interface.
 
@@ -78,10 +91,10 @@ class CompiledValidator(BaseJSONSchemaValidator):
 
     def __init__(self, schema: dict[str, Any]) -> None:
         super().__init__(schema)
-        self.kinds = plain_kinds(shape(schema)) if isinstance(schema, dict) else None
         try:
-            self._check = fastjsonschema.compile(shape(schema), use_default=False)
-        except (fastjsonschema.JsonSchemaDefinitionException, AttributeError, TypeError) as error:
+            self.kinds = plain_kinds(shape(schema)) if isinstance(schema, dict) else None
+            self._check = fastjsonschema.compile(shape(schema), handlers=_NoneElse(), use_default=False)
+        except Exception as error:  # the compiler takes a schema for one, and may stumble over anything that is none
             raise InvalidJSONSchema(f"the schema can't be read: {error}") from error
 
     def validate(self, record: dict[str, Any]) -> None:
@@ -98,3 +111,5 @@ class CompiledValidator(BaseJSONSchemaValidator):
             self._check(record)
         except fastjsonschema.JsonSchemaValueException as error:
             raise InvalidRecord(error.message, record) from None
+        except RecursionError:
+            raise InvalidRecord("it is nested too deeply", record) from None

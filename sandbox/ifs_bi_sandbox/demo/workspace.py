@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ifs_bi_sandbox.demo.errors import DemoError
+from ifs_bi_sandbox.env_file import env_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,7 +85,7 @@ def make_project(root: Path, folder: Path, environment: Mapping[str, str]) -> No
     """Make a Meltano project in ``folder`` of the one in ``root``, with ``environment`` as its .env."""
     definition = (root / "meltano.yml").read_text()
     (folder / "meltano.yml").write_text(at_home(definition, os.path.relpath(root, folder)))
-    (folder / ".env").write_text("".join(f'{name}="{value}"\n' for name, value in environment.items()))
+    (folder / ".env").write_text(env_file(environment))
 
 
 def at_home(definition: str, root: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
+from ifs_bi_core.http.message import UNREADABLE
 from ifs_bi_core.singer.lines import decode
 
 from tap_ifs_cloud.outcomes import error_of
@@ -102,7 +102,7 @@ def _success(response: Response, operation: str) -> Answer:
         return Answer(Meaning.DONE)
     try:
         row = decode(response.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         row = None
     if isinstance(row, dict):
         return Answer(Meaning.DONE, row=row)

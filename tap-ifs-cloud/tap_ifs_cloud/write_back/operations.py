@@ -14,8 +14,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 from ifs_bi_core.errors import ConfigError
+from ifs_bi_core.http.message import UNREADABLE
 from ifs_bi_core.redaction import shown
 from ifs_bi_core.singer.lines import decode, encode
 
@@ -132,7 +132,7 @@ def given(line: bytes, number: int) -> Given | None:
         return None
     try:
         said = decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         beginning = shown(line[:_LOOKED_AT].decode(errors="replace").strip(), _SHOWN)
         raise ConfigError(f"Line {number} of the input is no JSON ({error}): {beginning!r}. {_NOTHING_SENT}") from None
     try:

@@ -9,17 +9,20 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from ifs_bi_core.errors import ConfigError, RowRejectedError
+from ifs_bi_core.errors import ConfigError, ContractBrokenError, RowRejectedError
+from ifs_bi_core.redaction import shown
 from ifs_bi_core.singer.lines import encode
 
 from tap_ifs_cloud.entities import Entity
-from tap_ifs_cloud.odata import instant, literal
+from tap_ifs_cloud.odata import instant, limited, literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_ifs_cloud.metadata import Metadata, Property
 
+_SHOWN = 80  # characters of a name that an error repeats
+_ACTION = re.compile(r"\w+(\.\w+)*")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _ZONED = re.compile(r"(Z|[+-]\d\d:\d\d)$")
 _WHOLE = frozenset({"Edm.Int64", "Edm.Int32", "Edm.Int16", "Edm.Byte", "Edm.SByte"})
@@ -78,13 +81,17 @@ class Resource:
         names = [prop.name for prop in self.key]
         if sorted(names) != sorted(key):
             raise RowRejectedError(f"The key of {self.name} is {', '.join(names)}; {', '.join(key)} was given.")
-        parts = [
-            f"{prop.name}={quote(literal(self.value(prop.name, key[prop.name]), prop), safe='')}" for prop in self.key
-        ]
+        values = {prop: self.value(prop.name, key[prop.name]) for prop in self.key}
+        try:
+            parts = [f"{prop.name}={quote(literal(value, prop), safe='')}" for prop, value in values.items()]
+        except (ContractBrokenError, UnicodeEncodeError) as error:
+            raise RowRejectedError(f"{self.name}: the key can't be written in an address: {error}") from None
         return f"{self.url}({','.join(parts)})"
 
     def action_url(self, key: Mapping[str, Any], action: str) -> str:
         """``…/PurchaseOrderSet(OrderNo='10023')/IfsApp.PurchaseOrderHandling.PurchaseOrder_Release``."""
+        if not _ACTION.fullmatch(action):
+            raise RowRejectedError(f"{self.name}: {shown(repr(action), _SHOWN)} is no name of an action.")
         name = action if "." in action else f"{self.entity_type}_{action}"
         return f"{self.record_url(key)}/{quote(name)}"
 
@@ -215,6 +222,4 @@ def _number(value: Any) -> Decimal:
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
         raise ValueError("no number")
     number = Decimal(value)
-    if not number.is_finite():
-        raise ValueError("no finite number")
-    return number
+    return limited(number)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import requests
 from ifs_bi_core.errors import (
     AuthError,
@@ -19,7 +18,7 @@ from ifs_bi_core.errors import (
     UnavailableError,
 )
 from ifs_bi_core.http.client import REAL, client
-from ifs_bi_core.http.message import Request, Response
+from ifs_bi_core.http.message import UNREADABLE, Request, Response
 from ifs_bi_core.http.retry import RetryRules, next_wait
 from ifs_bi_core.http.shared_limits import shared_limit
 from ifs_bi_core.http.tokens import TokenSource
@@ -151,7 +150,7 @@ class Writer:
                 raise self._no_look(response, words)
             try:
                 row = decode(response.body)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 continue
             if isinstance(row, dict):
                 return Record(row, row.get("@odata.etag") or response.headers.get("ETag"))

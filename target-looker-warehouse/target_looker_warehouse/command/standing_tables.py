@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 from itertools import chain, count, takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ifs_bi_core.columnar.columns import ColumnType, Kind
+from ifs_bi_core.columnar.columns import ColumnType, Kind, column_type
 from ifs_bi_core.errors import ContractBrokenError
 from ifs_bi_core.singer.sinks import DELETED_AT
 
 from target_looker_warehouse.command.plain_values import plain
-from target_looker_warehouse.loads import LOADS
+from target_looker_warehouse.loads import LOADS, read_streams
 from target_looker_warehouse.names import names_for, suffixed, versioned
 from target_looker_warehouse.tables import table_name
 
@@ -28,7 +28,22 @@ if TYPE_CHECKING:
     from target_looker_warehouse.warehouses.connection import Connection
 
 _NUMBERS = frozenset({Kind.INTEGER, Kind.DECIMAL})
+_TEXTS = frozenset({Kind.TEXT, Kind.JSON})
 _PAGE_ROWS = 50_000
+
+
+class _Part(NamedTuple):
+    """One of the expressions by which rows are told apart.
+
+    Attributes:
+        expression: of a row, as SQL text.
+        parameter: the same of a given value, with the place ``{}`` for the parameter that holds it.
+        place: of that value among those that are told apart.
+    """
+
+    expression: str
+    parameter: str
+    place: int
 
 
 class StandingTables:
@@ -50,8 +65,7 @@ class StandingTables:
         name = self.dialect.cased(LOADS)
         if not self._columns(name):
             return []
-        stream = self.dialect.quoted(self.dialect.cased("stream"))
-        found = self.ask(name, f"SELECT DISTINCT {stream} FROM {self.qualified(name)}")  # noqa: S608 - a quoted name
+        found = self.ask(name, read_streams(self.qualified(name), self.dialect))
         return sorted(row[0] for row in found)
 
     def table(self, stream: str, shape: Shape) -> StandingTable | None:
@@ -135,7 +149,7 @@ class StandingTable:
         added = [self._added(name) for name in of]
         text = f"SELECT {', '.join((*groups, *added))} {self._from}{self._where()}"
         if groups:
-            text += f" GROUP BY {', '.join(groups)}"
+            text += f" GROUP BY {_listed(self._told_apart(by))}"
         to_plain = self._plain(by)
         width = len(by)
         return {to_plain(row[:width]): tuple(map(_number, row[width:])) for row in self._tables.ask(self.name, text)}
@@ -150,18 +164,18 @@ class StandingTable:
             ContractBrokenError: the table lacks a column of the key.
             IfsBiError: the warehouse doesn't answer.
         """
-        key = [self._column(name) for name in self._shape.key]
-        casts = [self._cast(name) for name in self._shape.key]
+        key, parts = self._shape.key, self._told_apart(self._shape.key)
         version = self._names.get(self._shape.version or "", "")
         told = f"max({self._dialect.quoted(version)})" if version in self._columns else "NULL"
-        listed, to_plain = ", ".join(key), self._plain(self._shape.key)
+        values, order, to_plain = ", ".join(map(self._column, key)), _listed(parts), self._plain(key)
         after: tuple[str | None, ...] = ()
         while True:
             text = (
-                f"SELECT {listed}, {told}, count(*) {self._from}{self._where(_behind(key, casts) if after else None)} "
-                f"GROUP BY {listed} ORDER BY {listed} LIMIT {page_rows}"
+                f"SELECT {values}, {told}, count(*) {self._from}{self._where(_behind(parts) if after else None)} "
+                f"GROUP BY {order} ORDER BY {order} LIMIT {page_rows}"
             )
-            rows = self._tables.ask(self.name, text, [after[place] for place in _places(len(key))] if after else [])
+            parameters = [after[parts[number].place] for number in _compared(len(parts))] if after else []
+            rows = self._tables.ask(self.name, text, parameters)
             page = [(to_plain(row[: len(key)]), self._version(row[-2]), int(row[-1])) for row in rows]
             yield page
             if len(page) < page_rows:
@@ -184,11 +198,21 @@ class StandingTable:
             raise ContractBrokenError(f"Table {self.name!r} has no column {self._names[name]!r}.")
         return self._dialect.quoted(self._names[name])
 
+    def _told_apart(self, names: Sequence[str]) -> list[_Part]:
+        """What tells the values of properties apart, and puts them in order."""
+        parts = []
+        for place, name in enumerate(names):
+            column, parameter = self._column(name), f"CAST({{}} AS {self._cast(name)})"
+            parts.append(_Part(column, parameter, place))
+            if self._dialect.blank_padded and column_type(self._shape.properties[name]).kind in _TEXTS:
+                parts.append(_Part(f"octet_length({column})", f"octet_length({parameter})", place))
+        return parts
+
     def _cast(self, name: str) -> str:
         """The type of a column, to which a parameter is cast: drivers bind values of other types than text each in their way."""
         standing = self._columns[self._names[name]]
-        column_type = self._dialect.column_type(standing)
-        return self._dialect.type_name(column_type) if column_type else standing
+        kept = self._dialect.column_type(standing)
+        return self._dialect.type_name(kept) if kept else standing
 
     def _added(self, name: str) -> str:
         """The sum of a property: in each row, one of the columns that came to hold it has its value."""
@@ -198,8 +222,8 @@ class StandingTable:
         return " + ".join(self._sum(column) for column in chain([own], later))
 
     def _sum(self, column: str) -> str:
-        column_type: ColumnType | None = self._dialect.column_type(self._columns[column])
-        if column_type is None or column_type.kind not in _NUMBERS:
+        kept: ColumnType | None = self._dialect.column_type(self._columns[column])
+        if kept is None or kept.kind not in _NUMBERS:
             raise ContractBrokenError(
                 f"Column {column!r} of table {self.name!r} is {self._columns[column]}, which is not added up."
             )
@@ -210,20 +234,24 @@ def _number(value: Any) -> Decimal:
     return Decimal(str(value))
 
 
-def _behind(key: Sequence[str], casts: Sequence[str]) -> str:
-    """The condition for keys behind another one, whose texts are the parameters, in the order of `_places`.
+def _listed(parts: Sequence[_Part]) -> str:
+    return ", ".join(part.expression for part in parts)
+
+
+def _behind(parts: Sequence[_Part]) -> str:
+    """The condition for rows behind another one, of which the parameters are values, in the order of `_compared`.
 
     Its first part says nothing more than the rest, but lets an index be used.
     """
-    parameters = (f"CAST(${number} AS {casts[place]})" for number, place in enumerate(_places(len(key)), 1))
-    first = f"{key[0]} >= {next(parameters)}"
+    parameters = (parts[part].parameter.format(f"${number}") for number, part in enumerate(_compared(len(parts)), 1))
+    first = f"{parts[0].expression} >= {next(parameters)}"
     alternatives = []
-    for last in range(len(key)):
-        same = [f"{column} = {next(parameters)}" for column in key[:last]]
-        alternatives.append(" AND ".join([*same, f"{key[last]} > {next(parameters)}"]))
+    for last in range(len(parts)):
+        same = [f"{part.expression} = {next(parameters)}" for part in parts[:last]]
+        alternatives.append(" AND ".join([*same, f"{parts[last].expression} > {next(parameters)}"]))
     return f"{first} AND ({' OR '.join(f'({text})' for text in alternatives)})"
 
 
-def _places(width: int) -> list[int]:
-    """Of each parameter, the place of its value in the key."""
-    return [0, *(place for last in range(width) for place in range(last + 1))]
+def _compared(width: int) -> list[int]:
+    """Of each parameter of `_behind`, the part that it is compared with."""
+    return [0, *(part for last in range(width) for part in range(last + 1))]

@@ -16,6 +16,7 @@ import msgspec
 from ifs_bi_core.errors import ContractBrokenError, IfsBiError
 from ifs_bi_core.http.client import REAL, client
 from ifs_bi_core.http.limits import SlidingWindow
+from ifs_bi_core.http.message import UNREADABLE
 from ifs_bi_core.http.retry import RetryRules
 from ifs_bi_core.http.tokens import TokenSource
 from ifs_bi_core.http.transport import transport
@@ -123,7 +124,7 @@ class Looker:
         answer = self._ask(what, lambda: self._sdk.run_sql_query(slug, "json"))
         try:
             found = msgspec.json.decode(answer, type=list[dict[str, Any]])
-        except msgspec.DecodeError:
+        except UNREADABLE:
             raise ContractBrokenError(
                 f"{what}: Looker's answer holds no rows: {shown(str(answer), _SHOWN)!r}."
             ) from None

@@ -18,6 +18,7 @@ from ifs_bi_core.errors import (
     ThrottledError,
     UnavailableError,
 )
+from ifs_bi_core.http.message import UNREADABLE
 from ifs_bi_core.redaction import shown
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def sign_in_refusal(status: int) -> IfsBiError:
     if status == _TOO_MANY or status >= _SERVER_ERROR:
         return NotSentError(f"Sign-in to Looker: it answered {status}. See whether Looker is well, then run again.")
     return AuthError(
-        f"Sign-in to Looker: it answered {status}. Check looker.base_url (the API host), client_id and client_secret: an API key "
+        f"Sign-in to Looker: it answered {status}. Check looker.base_url (the API host), client_id and client_secret; an API key "
         f"of an enabled user (Admin > Users > Edit > API keys)."
     )
 
@@ -81,7 +82,7 @@ def message(body: bytes) -> str:
     """What an error's body says, with the details of a failed validation; empty where it is none of Looker's."""
     try:
         found: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return ""
     if not isinstance(found, dict):
         return ""

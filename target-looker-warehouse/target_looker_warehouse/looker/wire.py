@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from ifs_bi_core.errors import AuthError
-from ifs_bi_core.http.message import Request, Response
+from ifs_bi_core.http.message import UNREADABLE, Request, Response
 from ifs_bi_core.http.tokens import Token
 from looker_sdk.rtl import api_settings, auth_session, transport
 
@@ -111,7 +111,7 @@ class SignIn:
         try:
             answer: Any = msgspec.json.decode(response.body)
             return Token(str(answer["access_token"]), float(answer["expires_in"]))
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+        except (*UNREADABLE, KeyError, TypeError, ValueError):
             raise AuthError(
                 "Sign-in to Looker: what answers at looker.base_url is not Looker's API. Check looker.base_url, then run again."
             ) from None

@@ -15,6 +15,7 @@ COMMIT TRANSACTION;
 BEGIN TRANSACTION;
 UPDATE `project`.`erp`.`s` SET `_sdc_deleted_at` = CAST(@p1 AS TIMESTAMP) WHERE `_sdc_deleted_at` IS NULL AND NOT coalesce(`_sdc_table_version` >= @p2, FALSE);
 COMMIT TRANSACTION;
+SELECT count(*) FROM `project`.`erp`.`_ifs_loads` WHERE `loaded_at` < CAST(@p1 AS TIMESTAMP) AND `loaded_at` NOT IN (SELECT max(`loaded_at`) FROM `project`.`erp`.`_ifs_loads` GROUP BY `stream`);
 CALL BQ.ABORT_SESSION();
 DROP TABLE IF EXISTS `project`.`erp`.`t_incoming_c4fb3424`;
 CREATE TABLE `project`.`erp`.`t_incoming_c4fb3424` (`x` STRING);

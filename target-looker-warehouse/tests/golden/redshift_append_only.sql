@@ -23,3 +23,6 @@ INSERT INTO "public"."orders" ("id") SELECT "id" FROM "_ifs_incoming_1";
 DROP TABLE IF EXISTS "_ifs_incoming_1";
 INSERT INTO "public"."_ifs_loads" ("stream", "batch", "run", "rows", "bytes", "started_at", "loaded_at") VALUES (CAST($1 AS character varying(65535)), CAST($2 AS character varying(65535)), CAST($3 AS character varying(65535)), CAST($4 AS bigint), CAST($5 AS bigint), CAST($6 AS timestamp with time zone), CAST($7 AS timestamp with time zone));
 commit;
+begin transaction;
+SELECT count(*) FROM "public"."_ifs_loads" WHERE "loaded_at" < CAST($1 AS timestamp with time zone) AND "loaded_at" NOT IN (SELECT max("loaded_at") FROM "public"."_ifs_loads" GROUP BY "stream");
+commit;

@@ -30,3 +30,6 @@ commit;
 begin transaction;
 DELETE FROM "erp"."orders" WHERE NOT coalesce("_sdc_table_version" >= $1, FALSE);
 commit;
+begin transaction;
+SELECT count(*) FROM "erp"."_ifs_loads" WHERE "loaded_at" < CAST($1 AS timestamp with time zone) AND "loaded_at" NOT IN (SELECT max("loaded_at") FROM "erp"."_ifs_loads" GROUP BY "stream");
+commit;

@@ -35,3 +35,6 @@ commit;
 begin transaction;
 DROP TABLE IF EXISTS "public"."orders_incoming_ffb440f1";
 commit;
+begin transaction;
+SELECT count(*) FROM "public"."_ifs_loads" WHERE "loaded_at" < CAST($1 AS timestamp with time zone) AND "loaded_at" NOT IN (SELECT max("loaded_at") FROM "public"."_ifs_loads" GROUP BY "stream");
+commit;

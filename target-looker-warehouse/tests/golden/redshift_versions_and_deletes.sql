@@ -36,3 +36,6 @@ commit;
 begin transaction;
 UPDATE "public"."orders" SET "_sdc_deleted_at" = CAST($1 AS timestamp with time zone) WHERE "_sdc_deleted_at" IS NULL AND NOT coalesce("_sdc_table_version" >= $2, FALSE);
 commit;
+begin transaction;
+SELECT count(*) FROM "public"."_ifs_loads" WHERE "loaded_at" < CAST($1 AS timestamp with time zone) AND "loaded_at" NOT IN (SELECT max("loaded_at") FROM "public"."_ifs_loads" GROUP BY "stream");
+commit;

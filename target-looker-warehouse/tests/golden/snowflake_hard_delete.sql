@@ -26,3 +26,4 @@ DROP TABLE IF EXISTS IFS_RUN_1;
 SELECT table_name, column_name, CASE data_type WHEN 'NUMBER' THEN 'NUMBER(' || numeric_precision || ',' || numeric_scale || ')' ELSE data_type END FROM information_schema.columns WHERE table_schema = ? AND table_name IN (?, ?) ORDER BY ordinal_position;
 DELETE FROM "ERP"."PUBLIC"."ORDERS" WHERE NOT coalesce("_SDC_TABLE_VERSION" >= ?, FALSE);
 COMMIT;
+SELECT count(*) FROM "ERP"."PUBLIC"."_IFS_LOADS" WHERE "LOADED_AT" < CAST(? AS TIMESTAMP_TZ) AND "LOADED_AT" NOT IN (SELECT max("LOADED_AT") FROM "ERP"."PUBLIC"."_IFS_LOADS" GROUP BY "STREAM");

@@ -35,3 +35,4 @@ MERGE INTO "ERP"."PUBLIC"."orders" AS kept USING IFS_RUN_5 AS incoming ON kept."
 INSERT INTO "ERP"."PUBLIC"."_ifs_loads" ("stream", "batch", "run", "rows", "bytes", "started_at", "loaded_at") VALUES (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS NUMBER(19,0)), CAST(? AS NUMBER(19,0)), CAST(? AS TIMESTAMP_TZ), CAST(? AS TIMESTAMP_TZ));
 COMMIT;
 DROP TABLE IF EXISTS IFS_RUN_5;
+SELECT count(*) FROM "ERP"."PUBLIC"."_ifs_loads" WHERE "loaded_at" < CAST(? AS TIMESTAMP_TZ) AND "loaded_at" NOT IN (SELECT max("loaded_at") FROM "ERP"."PUBLIC"."_ifs_loads" GROUP BY "stream");
