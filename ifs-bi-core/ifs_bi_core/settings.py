@@ -21,13 +21,15 @@ from ifs_bi_core.errors import ConfigError
 from ifs_bi_core.redaction import REDACTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ifs_bi_core.vault.store import Contents
 
 _ENV = "env:"
 _VAULT = "vault:"
 _MOST_DIGITS = 20  # of a whole number that a setting may be
+_SHORT, _MARKS = 24, set("@:/=")  # longer texts, and those with one of these, may be addresses or secrets
+_SAID = 1_000  # characters of what is wrong: the first of many mistakes are enough
 
 
 def resolve(config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -41,6 +43,32 @@ def resolve(config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) 
     """
     references = _References(environ, config.get("state_dir"))
     return {name: references.resolved(name, value) for name, value in config.items() if value is not None}
+
+
+def complaint(plugin: str, wrong: Iterable[str], settings: Mapping[str, Any]) -> str:
+    """The sentence about settings that are not those of a plugin, without values that nobody should read in a log.
+
+    A secret that stands under the wrong name is not known for one, so what may be an address or a secret is left out.
+
+    Args:
+        plugin: its name.
+        wrong: what is wrong, as JSON Schema words it: with values, as Python writes them.
+        settings: as they were given.
+    """
+    said = "; ".join(wrong)
+    for text in sorted(_texts(settings), key=len, reverse=True):
+        if len(text) > _SHORT or not text.isascii() or _MARKS & set(text):
+            said = said.replace(repr(text), "what it holds")
+            said = said.replace(text, "what it holds") if len(text) > _SHORT // 2 else said
+    return f"{plugin} is configured wrongly: {said[:_SAID]}{'…' if len(said) > _SAID else ''}."
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
 
 
 class _References:

@@ -6,7 +6,7 @@ import sys
 import pytest
 from ifs_bi_core.errors import ConfigError, ExitCode
 from ifs_bi_core.redaction import REDACTOR
-from ifs_bi_core.settings import origin, resolve
+from ifs_bi_core.settings import complaint, origin, resolve
 from ifs_bi_core.vault.store import Vault
 
 
@@ -167,3 +167,18 @@ def test_an_address_is_https_or_http_on_this_machine(given, kept):
 def test_any_other_address_is_a_wrong_setting(given):
     with pytest.raises(ConfigError, match="base_url"):
         origin("base_url", given)
+
+
+def test_a_secret_under_the_wrong_name_is_not_repeated():
+    settings = {"limit": "postgresql://team:hunter22@host/erp", "mode": "many", "more": [{"key": "a" * 40}]}
+    wrong = [f"{value!r} is not of type 'integer' in config" for value in (settings["limit"], "many", settings["more"])]
+    told = complaint("tap-well", wrong, settings)
+    assert told.startswith(
+        "tap-well is configured wrongly: what it holds is not of type 'integer' in config; 'many' is not"
+    )
+    assert "hunter22" not in told
+    assert "aaa" not in told
+
+
+def test_a_sentence_about_settings_has_an_end():
+    assert len(complaint("tap-well", ["'x' is wrong"] * 1000, {})) < 1100

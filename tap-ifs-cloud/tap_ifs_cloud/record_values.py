@@ -29,6 +29,8 @@ _TO_SECONDS = b"0000-00-00T00:00:00"
 _FIXED = _TO_SECONDS + b".000000Z"
 _SECONDS_Z = len(_TO_SECONDS) + 1
 _TIME = len("YYYYMMDDHHMMSS")
+_BEGIN, _END = 'W/"', '"'
+_GROUP, _PADDING = 4, 2  # of Base64: characters that are decoded together, and how many of them may be padding
 
 
 def numbers(values: Sequence[Raw], *, whole: bool) -> list[Raw] | None:
@@ -114,26 +116,30 @@ class RowVersions:
         length, count = len(etags[0]) if etags and isinstance(etags[0], str) else 0, len(etags)
         try:
             joined = "".join(etags)
-            if len(joined) != length * count or not joined.isascii():
+            if set(map(len, etags)) != {length} or not joined.startswith(_BEGIN) or not joined.isascii():
                 return None
-            if any(
-                joined[place::length] != mark * count
-                for place, mark in ((0, "W"), (1, "/"), (2, '"'), (length - 1, '"'))
-            ):
+            # Padding would end the text: in its place stand characters that are decoded to bytes which nobody looks at.
+            padding = length - 1 - len(etags[0][:-1].rstrip("="))
+            end, filler = "=" * padding + _END, "A" * padding
+            whole = joined[len(_BEGIN) :].replace(end + _BEGIN, filler).removesuffix(end) + filler
+            width = length - len(_BEGIN) - len(_END)
+            if padding > _PADDING or width % _GROUP or len(whole) != count * width:
                 return None
-            decoded = [binascii.a2b_base64(etag[3:-1], strict_mode=True) for etag in etags]
+            decoded = binascii.a2b_base64(whole, strict_mode=True)
         except (TypeError, ValueError):  # one is no text, or no Base64
             return None
-        return cls._of_decoded(b"".join(decoded), len(decoded[0]), decoded)
+        return cls._of_decoded(decoded, count, padding)
 
     @classmethod
-    def _of_decoded(cls, joined: bytes, length: int, decoded: list[bytes]) -> RowVersions | None:
-        count, begin = len(decoded), length - _TIME - 2
-        if begin < 0 or set(map(len, decoded)) != {length} or not joined.isascii():
+    def _of_decoded(cls, decoded: bytes, count: int, padding: int) -> RowVersions | None:
+        width = len(decoded) // count
+        length = width - padding
+        begin = length - _TIME - 2
+        if begin < 0 or len(decoded) != count * width or not decoded.isascii():
             return None
-        if joined[begin::length] != b":" * count or joined[length - 1 :: length] != b'"' * count:
+        if decoded[begin::width] != b":" * count or decoded[length - 1 :: width] != b'"' * count:
             return None
-        digits = b"".join(joined[begin + 1 + place :: length] for place in range(_TIME))
+        digits = b"".join(decoded[begin + 1 + place :: width] for place in range(_TIME))
         moments = _moments(digits, count)
         return None if moments is None else cls(moments, digits)
 

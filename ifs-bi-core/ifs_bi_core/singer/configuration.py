@@ -9,7 +9,7 @@ from singer_sdk.plugin_base import JSONSchemaValidator, _format_validation_error
 
 from ifs_bi_core.errors import ConfigError
 from ifs_bi_core.redaction import redact_logs
-from ifs_bi_core.settings import register_secrets, resolve
+from ifs_bi_core.settings import complaint, register_secrets, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,4 +45,4 @@ def settings_of(plugin: type[Plugin], sources: Sequence[str] = (ENVIRONMENT,)) -
     if not given.config and not from_environment:
         prefix = plugin.name.upper().replace("-", "_")
         hint = f" Give the plugin's settings with --config FILE, or set environment variables {prefix}_…"
-    raise ConfigError(f"{plugin.name} is configured wrongly: {'; '.join(wrong)}.{hint}")
+    raise ConfigError(complaint(plugin.name, wrong, settings) + hint)

@@ -163,9 +163,11 @@ class Envelope(NamedTuple):
 
     def around(self, records: bytes) -> bytes:
         """The lines of records, at least one, that stand on a line each; the last one has an end of line or not."""
-        end = b"\n" if records.endswith(b"\n") else b""
         between = self.tail + b"\n" + self.head
-        return self.head + records.removesuffix(b"\n").replace(b"\n", between) + self.tail + end
+        replaced = records.replace(b"\n", between)
+        if records.endswith(b"\n"):
+            return b"".join((self.head, memoryview(replaced)[: -len(self.head)]))
+        return b"".join((self.head, replaced, self.tail))
 
 
 class LineWriter(GenericSingerWriter[bytes, Message]):
@@ -226,9 +228,14 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
             count: how many.
         """
         if self.files:
-            self._buffer += self.files.put(stream, version, extracted, records, count)
+            lines = self.files.put(stream, version, extracted, records, count)
         else:
-            self._buffer += Envelope.of(stream, version, extracted).around(records)
+            lines = Envelope.of(stream, version, extracted).around(records)
+        if len(lines) >= _BUFFER_BYTES:  # it would be copied for nothing
+            self.flush()
+            self._write(lines)
+            return
+        self._buffer += lines
         if len(self._buffer) >= _BUFFER_BYTES or self._clock() - self._flushed_at >= _BUFFER_SECONDS:
             self.flush()
 
@@ -239,6 +246,9 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
             OutcomeUnknownError: nobody reads it any more.
         """
         block, self._buffer = self._buffer, bytearray()
+        self._write(block)
+
+    def _write(self, block: bytes | bytearray) -> None:
         out = getattr(sys.stdout, "buffer", None)
         try:
             if out is None:  # a test's text stream

@@ -17,7 +17,7 @@ from ifs_bi_core import logs
 from ifs_bi_core.errors import ConfigError
 from ifs_bi_core.process import exit_code
 from ifs_bi_core.redaction import redact_logs
-from ifs_bi_core.settings import register_secrets, resolve
+from ifs_bi_core.settings import complaint, register_secrets, resolve
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -62,7 +62,7 @@ class Plugin(PluginBase):
         try:
             super().__init__(config=resolved, **kwargs)
         except ConfigValidationError as error:
-            raise ConfigError(f"{self.name} is configured wrongly: {'; '.join(error.errors)}.") from None
+            raise ConfigError(complaint(self.name, error.errors, resolved)) from None
 
     @classmethod
     def _from_environment(cls) -> dict[str, Any]:
