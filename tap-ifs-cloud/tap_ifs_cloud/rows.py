@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _SHOWN = 300  # characters of a value that an error repeats
 
 
+class UndeclaredValueError(ContractBrokenError):
+    """A value is not of the type that ``$metadata`` gives it. It may have been given another one since that was read."""
+
+
 class RowReader:
     """Turns the rows of one entity set into records.
 
@@ -76,7 +80,7 @@ class RowReader:
                 try:
                     record[name] = convert(value)
                 except (ValueError, TypeError, InvalidOperation) as error:
-                    raise ContractBrokenError(
+                    raise UndeclaredValueError(
                         f"{self._stream}: property {name} holds {shown(repr(value), _SHOWN)}, which is not what $metadata says "
                         f"({error}). Leave the property out with `select`, or tell the tenant's administrator."
                     ) from None

@@ -32,6 +32,7 @@ from tap_ifs_cloud.input_files import catalog_in, state_in
 from tap_ifs_cloud.joined import Joining
 from tap_ifs_cloud.metadata_cache import MetadataCache
 from tap_ifs_cloud.paths import Parents
+from tap_ifs_cloud.rows import UndeclaredValueError
 from tap_ifs_cloud.settings import SETTINGS
 from tap_ifs_cloud.streams import EntityStream
 from tap_ifs_cloud.time_zone import source_zone
@@ -206,11 +207,19 @@ class TapIfsCloud(Plugin, Tap):
             tap.load_state(last)
             gc.freeze()  # what was set up stays: looking for garbage in it again and again costs a tenth of the run
             tap.read_all()
+            tap.forget_misleading_metadata()
         if failed := tap.failed:
             cls.logger.error(
                 "%s stopped early; the other streams are complete. See the reasons above.", ", ".join(failed)
             )
         return tap.exit_code()
+
+    def forget_misleading_metadata(self) -> None:
+        """Let the next run ask for each ``$metadata`` that a row contradicted, however young it is: a type may have changed."""
+        for stream in self.streams.values():
+            if isinstance(stream, EntityStream) and isinstance(stream.failure, UndeclaredValueError):
+                for _, source in stream.source.stages or (("", stream.source),):
+                    self._metadata.forget(source.service)
 
     @contextmanager
     def record_files(self, run: str) -> Iterator[RecordFiles | None]:

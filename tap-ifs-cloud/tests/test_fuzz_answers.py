@@ -318,3 +318,12 @@ def test_any_change_of_a_page_ends_in_a_code_and_a_sentence(server, change, skip
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_many_changes_of_pages_end_in_a_code_and_a_sentence(server, change, skip):
     hold_against(server, change, skip)
+
+
+def test_metadata_that_a_row_contradicts_is_asked_for_by_the_next_run(server):
+    folder = server.pipe.state_dir / "metadata"
+    kept = set(folder.iterdir())
+    assert server.suffer(Tampering(ROWS, FAILING["a truth in a key"][0])) == FAILED
+    assert len(set(folder.iterdir())) < len(kept)
+    server.assert_next_run_brings_everything()
+    assert set(folder.iterdir()) == kept
