@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ifs_bi_core.errors import ContractBrokenError
-from ifs_bi_core.singer.pipes import widen
+from ifs_bi_core.singer.pipes import ReadAhead, widen
 from ifs_bi_core.singer.reader import LineReader
 
 SCHEMA = b'{"type":"SCHEMA","stream":"a","schema":{"properties":{}}}'
@@ -133,3 +133,28 @@ def test_a_pipe_holds_more_than_the_system_gives_it_and_anything_else_is_left_al
         widen(file)
     widen([b"a line"])
     widen(io.BytesIO())
+
+
+@given(st.binary(max_size=200), st.integers(1, 50))
+def test_what_is_read_ahead_of_a_pipe_is_what_was_written(written, most):
+    first, last = os.pipe()
+    with os.fdopen(first, "rb") as out:
+        ahead = ReadAhead(out.fileno(), most)
+        with os.fdopen(last, "wb", buffering=0) as into:
+            for byte in written:
+                into.write(bytes([byte]))
+        assert b"".join(iter(ahead.read, b"")) == written
+        assert ahead.read() == b""
+
+
+def test_a_pipe_that_cannot_be_read_says_so():
+    ahead = ReadAhead(-1)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        ahead.read()
+
+
+def test_files_and_texts_are_not_read_ahead(tmp_path):
+    assert ReadAhead.of(io.BytesIO(b"x")) is None
+    (tmp_path / "lines").write_bytes(b"x")
+    with (tmp_path / "lines").open("rb") as file:
+        assert ReadAhead.of(file) is None

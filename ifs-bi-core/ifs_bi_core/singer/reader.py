@@ -15,7 +15,7 @@ from ifs_bi_core.errors import ContractBrokenError
 from ifs_bi_core.redaction import shown
 from ifs_bi_core.singer.lines import decode_flawed, encoded
 from ifs_bi_core.singer.messages import KINDS, lack_of
-from ifs_bi_core.singer.pipes import widen
+from ifs_bi_core.singer.pipes import ReadAhead, widen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -186,7 +186,8 @@ class LineReader(GenericSingerReader[bytes]):
 
 def _blocks(source: IO[bytes] | Iterable[str | bytes]) -> Iterator[bytes]:
     """The input as blocks of whole lines; none waits for more than what there is to read."""
-    read = getattr(source, "read1", None)
+    ahead = ReadAhead.of(source)
+    read = ahead.read if ahead else getattr(source, "read1", None)
     if read is None:  # a list of lines, or text in memory
         yield from map(encoded, source)
         return
