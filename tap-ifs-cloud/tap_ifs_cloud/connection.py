@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ifs_bi_core.errors import ConfigError
 from ifs_bi_core.http.client import REAL
 from ifs_bi_core.http.shared_limits import shared_limit
+from ifs_bi_core.ledger.runs import Ledger
 from ifs_bi_core.settings import origin
+from ifs_bi_core.singer.request_limits import request_limit
 
 from tap_ifs_cloud.client import IfsCloud
 from tap_ifs_cloud.metadata_cache import Document
@@ -69,7 +71,8 @@ def connected(
 
     Args:
         config: the tap's settings, resolved and checked.
-        limiter: counts requests; left out, they are counted together with those of all processes that share ``state_dir``.
+        limiter: counts requests; left out, they are counted together with those of all processes that share ``state_dir`` or
+            the ledger.
         observe: hears of every attempt.
         surroundings: clock, sleep and dice.
 
@@ -78,7 +81,7 @@ def connected(
     """
     return IfsCloud(
         credentials(config),
-        limiter=limiter or _shared(config),
+        limiter=limiter or limiter_of(config),
         timeout_seconds=float(config["request_timeout_seconds"]),
         retry_limit_seconds=float(config["retry_limit_seconds"]),
         user_agent=config["user_agent"],
@@ -104,6 +107,18 @@ def metadata_of(cloud: IfsCloud, service: str) -> Fetch:
     return fetch
 
 
-def _shared(config: Mapping[str, Any]) -> Limiter:
-    limit = float(config["requests_per_minute"])
-    return shared_limit(Path(config["state_dir"]), "ifs-cloud", base_url(config), limit, WINDOW_SECONDS)
+def limiter_of(config: Mapping[str, Any], ledger: Ledger | None = None) -> Limiter:
+    """Counts the requests to the configured system together with those of all who share its state folder or its ledger.
+
+    Args:
+        config: the tap's settings, resolved and checked.
+        ledger: of them, if it is open.
+
+    Raises:
+        ConfigError: the settings name no system, or requests can't be counted.
+    """
+    limit, url = float(config["requests_per_minute"]), config.get("ledger_url") or ""
+    if ledger is None and not url.startswith("postgres"):
+        return shared_limit(Path(config["state_dir"]), "ifs-cloud", base_url(config), limit, WINDOW_SECONDS)
+    ledger = ledger or Ledger.open(url, Path(config["state_dir"]))
+    return request_limit(ledger, "ifs-cloud", base_url(config), limit, WINDOW_SECONDS)

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 from ifs_bi_core.errors import ConfigError, ContractBrokenError, ExitCode
 from ifs_bi_core.http.client import REAL, Surroundings
 from ifs_bi_core.http.limits import SlidingWindow
-from ifs_bi_core.http.shared_limits import shared_limit
 from ifs_bi_core.singer.account import Account
 from ifs_bi_core.singer.lines import LineWriter
 from ifs_bi_core.singer.pipes import widen
@@ -26,7 +25,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase, _ConfigInput
 
 from tap_ifs_cloud.allowed_companies import COMPANIES, WHERE, AllowedCompanies, visible_companies
-from tap_ifs_cloud.connection import WINDOW_SECONDS, base_url, connected
+from tap_ifs_cloud.connection import WINDOW_SECONDS, base_url, connected, limiter_of
 from tap_ifs_cloud.entities import Entity, catalogue
 from tap_ifs_cloud.input_files import catalog_in, state_in
 from tap_ifs_cloud.joined import Joining
@@ -95,11 +94,10 @@ class TapIfsCloud(Plugin, Tap):
         return Turns(self.config["concurrency"])
 
     def _limiter(self) -> Limiter:
-        """Counts requests; those of a run together with all runs against the same system that share its state folder."""
-        limit = float(self.config["requests_per_minute"])
+        """Counts requests; those of a run together with all against the same system that share its state folder or ledger."""
         if self.account is None:
-            return SlidingWindow(limit, WINDOW_SECONDS)
-        return shared_limit(self.account.state_dir, "ifs-cloud", base_url(self.config), limit, WINDOW_SECONDS)
+            return SlidingWindow(float(self.config["requests_per_minute"]), WINDOW_SECONDS)
+        return limiter_of(self.config, self.account.ledger)
 
     def _key_store(self, state_dir: Path) -> Path:
         """The file of what was delivered from the configured system to the configured user's eyes."""

@@ -1,6 +1,7 @@
 """A rate limit that holds in every window, not just on average.
 
-`SlidingWindow` counts the calls of one process; `ifs_bi_core.http.shared_limits` those of all processes of a machine.
+`SlidingWindow` counts the calls of one process; `ifs_bi_core.http.shared_limits` those of all processes of a machine; a
+`CountedWindow` leaves the counting to somebody else, who may count those of many machines.
 """
 
 from __future__ import annotations
@@ -68,3 +69,33 @@ class SlidingWindow:
                     break
                 self._sleep(max(wait, SHORTEST_WAIT))
             self._begun.append(self._clock())
+
+
+class CountedWindow:
+    """Lets calls begin as whoever counts them says. Safe to share between threads.
+
+    Args:
+        begin: counts a call that begins now, or says after how many seconds to ask again; given the limit and the window.
+        limit: calls a window.
+        seconds: length of the window.
+        sleep: waits the given seconds.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[int, float], float | None],
+        limit: float,
+        seconds: float = 60.0,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._begin = begin
+        self._limit, self._seconds = whole_calls(limit, seconds)
+        self._sleep = sleep
+        self._turn = threading.Lock()
+
+    def acquire(self) -> None:
+        """Wait until one more call may begin, and count it."""
+        with self._turn:  # waiting inside keeps the order of arrival within this process
+            while (wait := self._begin(self._limit, self._seconds)) is not None:
+                self._sleep(max(wait, SHORTEST_WAIT))

@@ -39,6 +39,7 @@ from ifs_bi_core.ledger.database import LOCK_TIMEOUT_SECONDS, Database
 from ifs_bi_core.ledger.journal import Journal, instant, stamp, utc_now
 from ifs_bi_core.ledger.outcomes import FINAL, UNANSWERED, State
 from ifs_bi_core.ledger.retention import ROOM_PROBE
+from ifs_bi_core.ledger.shared_calls import SharedCalls
 from ifs_bi_core.redaction import REDACTOR
 
 if TYPE_CHECKING:
@@ -295,6 +296,14 @@ class Ledger:
         part = secrets.token_hex(4)
         name = run or f"{stamp(self.now())}-{part[:6]}"
         return Run(self._journal, self.state_dir, run=name, part=part, plugin=plugin, version=version)
+
+    def shared_calls(self, service: str) -> SharedCalls | None:
+        """What counts the calls of a service for all machines that write to this ledger; None where it is a file of one.
+
+        Raises:
+            LedgerError: they can't be counted.
+        """
+        return None if self.database.file else SharedCalls(self.database, service)
 
     def unanswered(self, destination: str, stream: str | None = None, *, or_unknown: bool = False) -> list[Batch]:
         """Batches of other processes that were written ahead and have no answer, in their order.

@@ -20,14 +20,13 @@ from ifs_bi_core.errors import (
 from ifs_bi_core.http.client import REAL, client
 from ifs_bi_core.http.message import UNREADABLE, Request, Response
 from ifs_bi_core.http.retry import RetryRules, next_wait
-from ifs_bi_core.http.shared_limits import shared_limit
 from ifs_bi_core.http.tokens import TokenSource
 from ifs_bi_core.http.transport import transport
 from ifs_bi_core.singer.lines import decode
 
 from tap_ifs_cloud.candidates import candidates, place_of
 from tap_ifs_cloud.client import EXACT_JSON, PLAIN_JSON
-from tap_ifs_cloud.connection import WINDOW_SECONDS, base_url, credentials, service_of
+from tap_ifs_cloud.connection import credentials, limiter_of, service_of
 from tap_ifs_cloud.entities import catalogue
 from tap_ifs_cloud.metadata_cache import Document, MetadataCache, names_of
 from tap_ifs_cloud.outcomes import failure
@@ -83,11 +82,10 @@ class Writer:
         self._writes_exact: bool | None = None  # the same for what is sent
         self._rules = RetryRules(limit_seconds=float(config["retry_limit_seconds"]))
         wire = transport(requests.Session(), timeout_seconds=float(config["request_timeout_seconds"]))
-        folder, per_minute = Path(config["state_dir"]), float(config["requests_per_minute"])
         self._send = client(
             wire,
             tokens=TokenSource(token_fetcher(credentials(config), wire)),
-            limiter=shared_limit(folder, "ifs-cloud", base_url(config), per_minute, WINDOW_SECONDS),
+            limiter=limiter_of(config),
             rules=self._rules,
             observe=observe,
             logger=self._log,
