@@ -8,7 +8,7 @@ from ifs_bi_core.redaction import REDACTOR
 
 pytest_plugins = ["postgres"]  # tests/postgres.py: a server for whoever asks for one
 
-settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("repeatable", derandomize=True, max_examples=50)
 settings.load_profile("repeatable")
 
 LONGEST_FIRST = (

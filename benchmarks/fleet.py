@@ -40,12 +40,12 @@ COSTS = {
     "start": Cost(0.7, "CPU s a run, tap", "`make bench`, a set without rows, 23 November 2026"),
     "target_start": Cost(0.9, "CPU s a run, target", "README.md, what 10,000 and 500,000 rows have in common"),
     "request": Cost(0.004, "CPU s a request", "`make bench`, nine streams with nothing new, 23 November 2026"),
-    "tap": Cost(47.9, "CPU s a million rows", "README.md, 22 November 2026; being lowered"),
+    "tap": Cost(8.5, "CPU s a million rows", "README.md, 23 November 2026"),
     "scan": Cost(
-        33, "CPU s a million keys", "`make bench`, second row-version run, 23 November 2026; elapsed, so no less"
+        9.8, "CPU s a million keys", "`make bench`, second row-version run of a million rows, 23 November 2026"
     ),
-    "target": Cost(15, "CPU s a million rows", "target-looker-warehouse into DuckDB, 23 November 2026: 14 to 16"),
-    "least": Cost(2, "requests a set with nothing new", "`make bench`: 18 for nine streams, 23 November 2026"),
+    "target": Cost(15.4, "CPU s a million rows", "README.md, target-looker-warehouse into DuckDB, 23 November 2026"),
+    "least": Cost(1, "requests a set with nothing new", "`make bench`: 9 for nine streams, 23 November 2026"),
     "filter": Cost(50, "keys a filter", "`make bench`, row-version scan: 500 changed rows in 10 requests"),
     "whole": Cost(
         5, "rows for one changed row", "tap-ifs-cloud: where more than a fifth changed, all rows are read whole"

@@ -58,10 +58,16 @@ class Nobody:
     id = "none"
     clock = staticmethod(utc_now)
 
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+
     @classmethod
-    def open(cls, _url: str | None, _state_dir: Path) -> Nobody:
+    def open(cls, _url: str | None, state_dir: Path) -> Nobody:
         """Open nothing."""
-        return cls()
+        return cls(state_dir)
+
+    def shared_calls(self, _service: str) -> None:
+        """None: calls are counted on this machine."""
 
     def begin_run(self, *_: object, **__: object) -> Nobody:
         """Itself."""

@@ -352,7 +352,7 @@ class World:
 
 
 @pytest.mark.parametrize("target", [ScriptedTarget, ShowingAtTheEnd])
-@settings(max_examples=16, deadline=None)
+@settings(max_examples=10, deadline=None)
 @example(scripts=[Script(pulled=7, unfit=frozenset({0}), faults=("slow", "vanishes before"))])
 @example(scripts=[Script(pulled=4, refused=frozenset({1, 2})), Script(faults=("vanishes before",))])
 @given(scripts=st.lists(SCRIPTS, min_size=1, max_size=4))
@@ -414,7 +414,7 @@ def test_a_batch_of_which_every_row_is_bad_ends_after_a_bounded_number_of_tries(
     assert (line.read, line.dead, line.holds) == (10_000, 10_000, True)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(1, 40), st.frozensets(st.integers(0, 39)), st.booleans())
 def test_bad_rows_alone_are_put_aside_and_the_others_arrive_once_in_their_order(rows, refused, stores):
     with tempfile.TemporaryDirectory() as name:

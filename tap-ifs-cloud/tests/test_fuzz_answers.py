@@ -18,7 +18,7 @@ from pipeline.hostile import ROWS, hostile_server
 from pipeline.tampering import Answer, Tampering
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pipeline.hostile import HostileServer
 
@@ -205,13 +205,18 @@ FAILING: dict[str, tuple[Change, str]] = {
 """What no answer may be, and what a person is told."""
 
 
-@pytest.mark.parametrize("name", PASSING)
+def some(names: Iterable[str]) -> list[Any]:
+    """Every third name; the others' turn comes in `make prove`."""
+    return [pytest.param(name, marks=() if place % 3 == 0 else pytest.mark.prove) for place, name in enumerate(names)]
+
+
+@pytest.mark.parametrize("name", some(PASSING))
 def test_what_means_nothing_is_passed_over(server, name):
     assert server.suffer(Tampering(ROWS, PASSING[name])) == DONE
     server.assert_next_run_brings_everything()
 
 
-@pytest.mark.parametrize("name", FAILING)
+@pytest.mark.parametrize("name", some(FAILING))
 def test_an_answer_that_is_none_ends_in_a_sentence_and_the_next_run_brings_everything(server, name):
     change, sentence = FAILING[name]
     striking = Tampering(ROWS, change)

@@ -270,7 +270,7 @@ class Story:
 
 
 @pytest.mark.parametrize("modified", [None, "Changed"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     steps=STEPS,
     page_size=st.integers(2, 6),
@@ -288,7 +288,7 @@ def test_what_arrived_equals_the_source_after_any_changes_kills_and_losses(
         assert rig.is_equal()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(steps=STEPS, switch=st.sampled_from(["etag_with_select", "refuse_select", "key filters", "digests"]))
 def test_the_same_holds_for_servers_that_refuse_things(new_rig, steps, switch):
     select = ("Company", "No", "Text", "Changed") if switch == "digests" else ()

@@ -86,6 +86,7 @@ def test_other_pythons_of_this_machine_take_the_packages_too(uv, dist, tmp_path,
     install_and_start(uv, dist, package, kind, ELSEWHERE[version], tmp_path / "env")
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("version", PYTHONS)
 def test_every_dependency_and_extra_has_a_wheel_for_every_python(uv, dist, version):
     asked = [

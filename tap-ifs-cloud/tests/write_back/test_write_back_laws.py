@@ -73,7 +73,7 @@ class Wish:
         ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=4), faults=st.lists(FAULTS, max_size=4))
 def test_whatever_goes_wrong_nothing_happens_twice_and_what_is_called_done_happened(box, desk, counted, kinds, faults):
     with tempfile.TemporaryDirectory() as folder:
