@@ -96,9 +96,7 @@ sound = st.fixed_dictionaries(
 anything = st.one_of(
     st.none(), st.booleans(), st.integers(), texts, digits, numbers, st.lists(st.integers(), max_size=1)
 )
-broken = st.builds(
-    lambda row, name, value: {**row, name: value}, sound, st.sampled_from([*PROPERTIES]), anything
-)
+broken = st.builds(lambda row, name, value: {**row, name: value}, sound, st.sampled_from([*PROPERTIES]), anything)
 """The client lets no ETag through that is no text."""
 ordinary = {
     **dict.fromkeys(("Amount", "Rate", "Part"), "12.50"),
