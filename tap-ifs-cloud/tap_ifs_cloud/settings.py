@@ -160,7 +160,7 @@ SETTINGS = th.PropertiesList(
                         "compression",
                         th.StringType,
                         allowed_values=["none", "gzip"],
-                        description="none, on a local disk the faster one, or gzip; default: none",
+                        description="none, or gzip where room on the disk or the way to it is scarce; default: none",
                     ),
                 ),
                 description="How files are written",
