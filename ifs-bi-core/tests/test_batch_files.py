@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 from typing import ClassVar
 
 import pytest
@@ -175,3 +176,13 @@ def test_a_file_that_cannot_be_read_ends_the_run_with_a_sentence(tmp_path, conte
     with pytest.raises(UnavailableError, match=r"The batch file file://.* can't be read"):
         fed(tmp_path, SCHEMA, batch(path), {"type": "STATE", "value": {"n": 1}})
     assert NotingTarget.delivered == []
+
+
+def test_what_is_no_file_is_not_removed(tmp_path):
+    pipe, file = tmp_path / "pipe", tmp_path / "file"
+    os.mkfifo(pipe)
+    file.write_bytes(b"")
+    for path in (pipe, file):
+        message = {"stream": "s", "encoding": {"format": "jsonl"}, "manifest": [path.as_uri()]}
+        batch_files(message)[0].remove()
+    assert list(tmp_path.iterdir()) == [pipe]

@@ -65,9 +65,10 @@ class BatchFile(NamedTuple):
         return int(files.size(path))
 
     def remove(self) -> None:
-        """Remove the file, if it is still there."""
+        """Remove the file. A device or a pipe, which a message may name as well, is nobody's to remove."""
         files, path = fsspec.url_to_fs(self.url)
-        files.rm_file(path)
+        if files.info(path)["type"] == "file":
+            files.rm_file(path)
 
 
 def batch_files(message: Mapping[str, Any]) -> list[BatchFile]:
