@@ -62,7 +62,7 @@ FACTS: Mapping[str, Mapping[str, Any]] = {
 KINDS = {
     "string": "string",
     "integer": "integer",
-    "number": "decimal",
+    "number": "integer",  # Meltano 4.4 ends with a decimal from the environment: it is no JSON. In meltano.yml fractions work
     "boolean": "boolean",
     "array": "array",
     "object": "object",
