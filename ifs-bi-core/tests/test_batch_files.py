@@ -178,6 +178,14 @@ def test_a_file_that_cannot_be_read_ends_the_run_with_a_sentence(tmp_path, conte
     assert NotingTarget.delivered == []
 
 
+@pytest.mark.parametrize("sink", [NotingSink, OneByOneSink])
+def test_a_line_that_is_no_row_is_told_by_its_file_and_its_number_there(tmp_path, sink):
+    first, second = written(tmp_path, "a", [{"id": 1}] * 3), tmp_path / "b"
+    second.write_bytes(gzip.compress(b'{"id":2}\n{"id":3,\n'))
+    with pytest.raises(ContractBrokenError, match=rf"^Line 2 of batch file {second.as_uri()} is no Singer message"):
+        fed(tmp_path, SCHEMA, batch(first, second), sink=sink)
+
+
 def test_what_is_no_file_is_not_removed(tmp_path):
     pipe, file = tmp_path / "pipe", tmp_path / "file"
     os.mkfifo(pipe)

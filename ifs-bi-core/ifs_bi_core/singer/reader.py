@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SHOWN = 80  # characters of a bad line that an error repeats
 _LOOKED_AT = 10_000  # bytes of it in which secrets are looked for: longer than a token
 _BLOCK_BYTES = 1 << 20
+_FILE_LINES = 1 << 40  # numbers that the lines of one file have for themselves: more than a file holds
 _LONGEST_LINE_BYTES = 256 << 20  # twice what the warehouse holds that takes the longest text (Snowflake, 128 MB)
 _HEAD = re.compile(
     rb'\{\s*(?:"type"\s*:\s*"RECORD"\s*,\s*"stream"\s*:\s*"(?:[^"\\]|\\.)*"|"stream"\s*:\s*"(?:[^"\\]|\\.)*"\s*,\s*"type"\s*:\s*"RECORD")\s*,'
@@ -76,6 +77,7 @@ class LineReader(GenericSingerReader[bytes]):
         super().__init__()
         self._read = 0
         self._runs: dict[bytes, _Run] = {}
+        self._files: list[str] = []
         self.line = b""
         self.flaw: str | None = None
         self.taker: TakesLines | None = None
@@ -134,13 +136,18 @@ class LineReader(GenericSingerReader[bytes]):
                 self._runs[head[0]] = _Run(stream, self.taker, behind, b"\n" + head[0])
         return kind
 
+    def first_line_of(self, file: str) -> int:
+        """The number of the first line of a file whose lines are taken here too; it tells them from those of the input."""
+        self._files.append(file)
+        return len(self._files) * _FILE_LINES + 1
+
     @contextmanager
     def again(self, line: bytes, number: int) -> Iterator[dict[str, Any]]:
         """One of the lines that were taken is worked on within the block, and then what was worked on before.
 
         Args:
             line: without its end.
-            number: of it in the input.
+            number: of it in the input, or from `first_line_of` a file on.
 
         Raises:
             ContractBrokenError: as `deserialize_json`.
@@ -178,8 +185,10 @@ class LineReader(GenericSingerReader[bytes]):
 
     def _broken(self, line: bytes | str, reason: str) -> ContractBrokenError:
         text = shown(encoded(line)[:_LOOKED_AT].decode(errors="replace").strip(), _SHOWN)
+        place, number = divmod(self._read, _FILE_LINES)
+        where = f"batch file {self._files[place - 1]}" if place else "the input"
         return ContractBrokenError(
-            f"Line {self._read} of the input is no Singer message ({reason}): {text!r}. "
+            f"Line {number} of {where} is no Singer message ({reason}): {text!r}. "
             f"Nothing after it was read; check what writes into this target."
         )
 

@@ -279,9 +279,13 @@ class OrderedTarget(Plugin, Target):
 
     def again(self, line: bytes, number: int) -> AbstractContextManager[dict[str, Any]]:
         """One of the lines that were taken is worked on within the block (see `ifs_bi_core.singer.reader.LineReader`)."""
+        return self._lines.again(line, number)
+
+    @property
+    def _lines(self) -> LineReader:
         if not isinstance(self.message_reader, LineReader):
             raise TypeError(f"{type(self.message_reader).__name__} is no LineReader")
-        return self.message_reader.again(line, number)
+        return self.message_reader
 
     def _line_sink(self, stream: str) -> LineSink | None:
         maps = self._stream_maps(stream)
@@ -327,7 +331,7 @@ class OrderedTarget(Plugin, Target):
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         for file in batch_files(message_dict):
-            number = 1
+            number = self._lines.first_line_of(file.url)
             for lines in file.record_lines():
                 count = lines.count(b"\n") + 1
                 self._take_of_file(message_dict["stream"], lines, count, number)
