@@ -34,6 +34,7 @@ class Relay:
         self.port = self._listener.getsockname()[1]
         self.swallow = None  # the server's answers, from the first question with these bytes on
         self.swallowed = threading.Event()
+        self.cut: bytes | None = None  # the connection, at the first question with these bytes
         self._sockets = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -54,6 +55,9 @@ class Relay:
             while asked := client.recv(1 << 16):
                 if self.swallow and self.swallow in asked:
                     silent.set()
+                if self.cut and self.cut in asked:
+                    self.cut = None
+                    return
                 server.sendall(asked)
 
     def _answer(self, server, client, silent):
@@ -108,8 +112,30 @@ def test_a_server_that_falls_silent_is_given_up_before_the_batch_is_sent(tmp_pat
 def test_a_server_that_falls_silent_after_the_password_is_refused(tmp_path, postgres, relay, monkeypatch):
     monkeypatch.setattr(postgresql, "SILENCE_TIMEOUT_SECONDS", 0.3)
     relay.swallow = b"version()"  # the first question of every connection
-    with pytest.raises(ConfigError, match=r"no answer for 0\.3 seconds"):
+    with pytest.raises(LedgerError, match=r"no answer for 0\.3 seconds"):
         Ledger.open(postgres.url(postgres.database(), port=relay.port), tmp_path)
+
+
+@pytest.mark.parametrize("question", [b"BEGIN", b"pg_advisory_xact_lock", b"COMMIT"])
+def test_a_connection_that_breaks_while_the_ledger_is_opened_is_no_wrong_setting(tmp_path, postgres, relay, question):
+    url = postgres.url(postgres.database(), port=relay.port)
+    relay.cut = question
+    with pytest.raises(LedgerError, match="server closed the connection") as caught:
+        Ledger.open(url, tmp_path)
+    assert caught.value.exit_code is ExitCode.FAILED
+    with opened(url, tmp_path):
+        assert relay.cut is None
+
+
+def test_who_is_stopped_while_the_ledger_is_closed_leaves_no_traceback(tmp_path, postgres_url, caplog, monkeypatch):
+    def stopped(_):
+        raise KeyboardInterrupt
+
+    ledger = Ledger.open(postgres_url, tmp_path)
+    monkeypatch.setattr("psycopg.Connection.close", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        ledger.close()
+    assert caplog.messages == []
 
 
 def test_a_connection_that_breaks_is_made_anew_for_the_next_account(tmp_path, postgres):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import URL, Connection, Engine
+
+logging.getLogger("sqlalchemy.pool").setLevel(
+    logging.CRITICAL
+)  # it tells of errors, with their traces, that come to us too
 
 LOCK_TIMEOUT_SECONDS = 30.0
 """How long a process waits for another one's transaction; those take milliseconds."""
@@ -69,6 +74,7 @@ class Database:
 
     Raises:
         ConfigError: locked, damaged, not writable, of a newer version, or not there: each with its own sentence.
+        LedgerError: the connection broke.
     """
 
     def __init__(
@@ -151,7 +157,8 @@ class Database:
         except (SQLAlchemyError, UnicodeError) as error:  # the latter is about a host that can't be one
             cause = getattr(error, "orig", None) or error
             said = REDACTOR.redact(" ".join(str(cause).split())).rstrip(".")
-            raise kind(f"{self.name} {self._backend.sentence(cause, said)}") from None
+            broken = getattr(error, "connection_invalidated", False)  # after it had been made: the address is right
+            raise (LedgerError if broken else kind)(f"{self.name} {self._backend.sentence(cause, said)}") from None
 
 
 def _backend(url: str, lock_timeout_seconds: float) -> Backend:
