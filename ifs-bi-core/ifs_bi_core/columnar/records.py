@@ -8,7 +8,9 @@ key), the answer is None, and the rows have to be taken one by one.
 
 from __future__ import annotations
 
+from array import array
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
@@ -84,7 +86,11 @@ class RecordReader:
         self._present = frozenset(present)
         self._asked = self._present | set(asked)
         self._version = version
-        self._has_version = any(column.source == version for column in columns)
+        self._decimals: dict[ColumnType, list[int]] = {}
+        for place, column in enumerate(self._columns):
+            if column.type.kind is Kind.DECIMAL:
+                self._decimals.setdefault(column.type, []).append(place)
+        self._takes_version = any(each.source == version and each.type.kind is Kind.INTEGER for each in columns)
         fields: list[tuple[str, Any, Any]] = [
             (f"f{place}", *self._field(column)) for place, column in enumerate(self._columns)
         ]
@@ -114,21 +120,23 @@ class RecordReader:
             return None
         versions = [message.version for message in messages]
         known = versions if version is None else [version if own is None else own for own in versions]
-        if not self._has_version and any(own is not None for own in known):
+        if not self._takes_version and any(own is not None for own in known):
             return None
         arrays: list[pa.Array] = []
         asked: dict[str, Sequence[Any]] = {}
-        by_column = zip(*map(astuple, [message.record for message in messages]), strict=True)
-        for column, told in zip(self._columns, by_column, strict=True):
-            values: Sequence[Any] = told
-            if column.source == self._version:
-                values = [own if new is None else new for own, new in zip(told, known, strict=True)]
-            array = self._array(column, values)
+        row_by_row = list(chain.from_iterable(map(astuple, [message.record for message in messages])))
+        by_column = [row_by_row[place :: len(self._columns)] for place in range(len(self._columns))]
+        numbers = self._numbers(by_column, len(messages))
+        for place, column in enumerate(self._columns):
+            values: Sequence[Any] = by_column[place]
+            if column.source == self._version and self._takes_version:
+                values = [own if new is None else new for own, new in zip(values, known, strict=True)]
+            array = numbers.get(place) if column.type.kind is Kind.DECIMAL else self._array(column, values)
             if array is None or (column.source in self._present and array.null_count):
                 return None
             arrays.append(array)
             if column.source in self._asked:
-                asked[column.source] = _numbers(values) if column.type.kind is Kind.DECIMAL else values
+                asked[column.source] = _decoded(values) if column.type.kind is Kind.DECIMAL else values
         table = pa.Table.from_arrays(arrays, names=[column.name for column in self._columns])
         return Records(table, asked, versions, [message.time_extracted for message in messages])
 
@@ -140,16 +148,39 @@ class RecordReader:
         return (kind | None if self._allows_null(column) and kind is not Any else kind), None
 
     def _allows_null(self, column: Column) -> bool:
-        return _NONE in self._kinds.get(column.source, (_NONE,))
+        return self._allows(column, _NONE)
+
+    def _numbers(self, by_column: Sequence[Sequence[msgspec.Raw]], count: int) -> dict[int, pa.Array]:
+        """The columns of decimals that hold what they may, by their places; those of one type are converted together."""
+        arrays = {}
+        for column_type, places in self._decimals.items():
+            joined = _decimals([*chain.from_iterable(by_column[place] for place in places)], column_type)
+            if joined is None:
+                return {}
+            for turn, place in enumerate(places):
+                array, column = joined.slice(turn * count, count), self._columns[place]
+                if self._allows(column, Decimal) and (self._allows_null(column) or not array.null_count):
+                    arrays[place] = array
+        return arrays
+
+    def _allows(self, column: Column, kind: type) -> bool:
+        return kind in self._kinds.get(column.source, (kind,))
 
     def _array(self, column: Column, values: Sequence[Any]) -> pa.Array | None:
         kinds = self._kinds.get(column.source)
-        if column.type.kind is Kind.DECIMAL:  # of a field that takes anything
-            array = _decimals(values, column.type) if kinds is None or Decimal in kinds else None
-            return array if array is None or self._allows_null(column) or not array.null_count else None
         if column.type.kind is Kind.JSON and kinds is not None and not set(map(type, values)) <= {*kinds, _NONE}:
             return None
         return at_once(values, column.type)
+
+
+def parted(texts: bytes) -> pa.Array:
+    """The texts between line feeds.
+
+    Args:
+        texts: known to be UTF-8: it is not looked at again, nor copied but once.
+    """
+    bounds = array("i", (0, len(texts)))
+    return pc.split_pattern(pa.StringArray.from_buffers(1, pa.py_buffer(bounds), pa.py_buffer(texts)), "\n").flatten()
 
 
 def _decimals(texts: Sequence[msgspec.Raw], column_type: ColumnType) -> pa.Array | None:
@@ -157,7 +188,7 @@ def _decimals(texts: Sequence[msgspec.Raw], column_type: ColumnType) -> pa.Array
     joined = b"\n".join(texts)
     if b"e" in joined or b"E" in joined:  # Arrow takes 1E-77 for zero and ends the process at 1E-9999999
         return None
-    values = pc.split_pattern(pa.array([joined], pa.string()), "\n").flatten()
+    values = parted(joined)
     if b"n" in joined:
         values = pc.if_else(pc.equal(values, "null"), pa.scalar(None, pa.string()), values)
     try:
@@ -166,5 +197,5 @@ def _decimals(texts: Sequence[msgspec.Raw], column_type: ColumnType) -> pa.Array
         return None
 
 
-def _numbers(texts: Sequence[msgspec.Raw]) -> list[Decimal | None]:
+def _decoded(texts: Sequence[msgspec.Raw]) -> list[Decimal | None]:
     return [msgspec.json.decode(text, type=Decimal | None) for text in texts]

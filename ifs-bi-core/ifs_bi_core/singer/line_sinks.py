@@ -9,10 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from ifs_bi_core.columnar.records import RecordReader
+from ifs_bi_core.columnar.records import RecordReader, parted
 from ifs_bi_core.ledger.keys import key_texts
 from ifs_bi_core.ledger.trail import TrailColumns
 from ifs_bi_core.singer.sinks import DELETED_AT, ROW_VERSION, TABLE_VERSION, RowSink
@@ -20,6 +17,8 @@ from ifs_bi_core.singer.validation import CompiledValidator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pyarrow as pa
 
     from ifs_bi_core.columnar.columns import Column
     from ifs_bi_core.columnar.records import Records
@@ -182,7 +181,7 @@ class LineSink(RowSink):
             records.extracted,
             [account.ledger.now()] * count,
             list(map(bool, records.values.get(DELETED_AT, nothing))),
-            pc.split_pattern(pa.array([lines], pa.string()), "\n").flatten(),
+            parted(lines),
         )
         self._outgoing.add(trail, {})
         self.versions_met(records.versions)

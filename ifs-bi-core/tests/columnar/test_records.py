@@ -16,6 +16,7 @@ PROPERTIES = {
     "id": {"type": ["string"]},
     "count": {"type": ["integer", "null"]},
     "amount": {"type": ["number", "null"], "multipleOf": 0.01, "precision": 20},
+    "tax": {"type": ["number", "null"], "multipleOf": 0.01, "precision": 20},
     "open": {"type": ["number", "null"]},
     "fixed": {"type": ["number"], "scale": 1},
     "note": {"type": ["string", "null"]},
@@ -31,6 +32,7 @@ ORDINARY = {
     "id": st.text(max_size=5),
     "count": st.none() | st.integers(-(2**63), 2**63 - 1),
     "amount": st.none() | st.decimals(-(10**12), 10**12, places=2),
+    "tax": st.none() | st.decimals(-(10**12), 10**12, places=2),
     "open": st.none() | st.integers(-9, 9) | st.decimals(-100, 100, places=6),
     "fixed": st.decimals(-100, 100, places=1),
     "note": st.none() | st.text(max_size=9),
@@ -162,6 +164,13 @@ def test_a_message_without_a_version_takes_the_one_that_was_activated():
     read = reader([*COLUMNS, VERSION]).read(lines([{"id": "1", "fixed": 1}]), version=3)
     assert read.versions == [None]
     assert read.table["_v"].to_pylist() == [3]
+
+
+@pytest.mark.parametrize("kind", [ColumnType(Kind.DECIMAL, 38, 0), ColumnType(Kind.TEXT)])
+def test_a_version_is_put_into_no_column_that_is_not_of_integers(kind):
+    columns, records = [*COLUMNS, Column("_v", "_v", kind)], [{"id": "1", "fixed": 1}]
+    assert reader(columns).read(lines(records, version=7)) is None
+    assert reader(columns).read(lines(records)).table["_v"].to_pylist() == [None]
 
 
 def test_where_records_are_not_validated_a_column_still_takes_what_it_holds_alone():
