@@ -8,13 +8,15 @@ from ifs_bi_core.redaction import REDACTOR
 
 pytest_plugins = ["postgres"]  # tests/postgres.py: a server for whoever asks for one
 
-settings.register_profile("repeatable", derandomize=True, max_examples=50)
+settings.register_profile("repeatable", derandomize=True, max_examples=50, deadline=None)
 settings.load_profile("repeatable")
 
 LONGEST_FIRST = (
     "test_fault_scripts.py",
     "test_kill_points.py",
+    "test_fault_pairs.py",
     "test_no_secrets.py",
+    "test_paging_matrix.py",
     "test_warehouse_pipe.py",
     "test_fuzz_lines.py",
     "test_soak.py",

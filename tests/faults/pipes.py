@@ -21,6 +21,8 @@ from pipeline.project import MELTANO, Project
 BY_MELTANO = "meltano"
 _PLACES = {WAREHOUSE: "        warehouse_url: $WAREHOUSE_URL\n", POWERBI: "        api_url: $POWERBI_API_URL\n"}
 """A line of each target's configuration in meltano.yml."""
+_SHIPPED_FILES = "        batch_config: {encoding: {format: jsonl}}"
+"""A script says by itself whether rows travel in files."""
 _ORPHANS_END_WITHIN = 30
 """Seconds in which plugins notice that nobody reads or writes any more."""
 
@@ -87,7 +89,7 @@ class MeltanoPipe:
                 (_PLACES[destination.target], landscape.script.target),
             )
         }
-        self._project = Project(landscape.folder, variables, changes)
+        self._project = Project(landscape.folder, variables, {_SHIPPED_FILES: "", **changes})
 
     @staticmethod
     def _own(landscape: Landscape) -> dict[str, Any]:
