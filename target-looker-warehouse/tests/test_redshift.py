@@ -129,7 +129,7 @@ def test_an_error_leaves_nothing_in_the_table_and_nothing_in_s3(connection, tabl
     assert ids(box) == [2]
 
 
-def test_who_is_interrupted_leaves_nothing_and_doesnt_wait_for_the_statement(connection, table, box, shim):
+def test_who_is_interrupted_leaves_nothing_and_doesnt_wait_for_the_statement(connection, table, box, shim, caplog):
     def interrupt(text):
         if text.startswith("INSERT"):
             raise_signal(SIGINT)
@@ -146,6 +146,7 @@ def test_who_is_interrupted_leaves_nothing_and_doesnt_wait_for_the_statement(con
             interrupted()
     finally:
         signal(SIGINT, before)
+    assert caplog.messages == []
     assert (ids(box), box.servers.objects()) == ([], [])
     assert shim.statements[-1].startswith(("INSERT", "DROP", "SELECT"))
     with pytest.raises(IfsBiError, match="connection is closed"), connection.transaction("table", "take rows"):

@@ -165,11 +165,12 @@ class Staging:
         old does the rest.
         """
         while self._written:
-            key = self._written.pop()
+            key = self._written[-1]
             try:
                 self._client.delete_object(Bucket=self._folder.bucket, Key=key)
             except AWS_ERRORS as error:
                 _LOG.warning("%s stays in S3: %s", self._folder.url(key), _reason(error))
+            self._written.pop()  # not before: who is interrupted twice removes it when the session ends
 
     def _put(self, key: str, content: io.BytesIO) -> None:
         self._written.append(key)

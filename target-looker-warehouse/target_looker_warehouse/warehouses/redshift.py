@@ -250,9 +250,10 @@ class Redshift:
         return Failure.FORBIDDEN if state in _FORBIDDEN else Failure.OTHER
 
     def close(self) -> None:
-        """End the session; its temporary tables are gone then."""
+        """End the session; its temporary tables are gone then, and the files of a transaction that did not come to its end."""
         with suppress(*_LOST):
             self._connection.close()
+        self._staging.clear()
 
 
 def _zoneless(rows: pa.Table) -> pa.Table:
