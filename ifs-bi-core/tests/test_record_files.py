@@ -78,8 +78,35 @@ def test_files_lie_in_the_state_folder_where_no_other_place_is_named(tmp_path):
     files.put("orders", None, AT, b'{"id":1}\n', 1)
     (line,) = files.complete().splitlines()
     (url,) = decode(line)["manifest"]
-    assert url == (tmp_path / FOLDER / "tap-ifs-cloud--orders-run-1-1.jsonl").as_uri()
+    (file,) = (tmp_path / FOLDER).glob("tap-ifs-cloud--orders-run-1-*-1.jsonl")
+    assert url == file.as_uri()
     assert files.complete() == b""
+
+
+def test_two_pipes_that_a_scheduler_gave_one_run_id_have_files_of_their_own(tmp_path):
+    both = [RecordFiles(BatchPlace(str(tmp_path)), "run-1") for _ in range(2)]
+    for number, files in enumerate(both):
+        files.put("orders", None, AT, encode({"id": number}) + b"\n", 1)
+    named = [line for files in both for line in files.complete().splitlines()]
+    assert [decode(record)["record"]["id"] for line in named for record in read(line)] == [0, 1]
+
+
+def test_files_in_the_state_folder_are_for_the_owner_s_eyes_alone(tmp_path):
+    files = RecordFiles(BatchPlace.of(NOTHING, str(tmp_path / "state")), "run-1")
+    files.put("orders", None, AT, b'{"id":1}\n', 1)
+    files.complete()
+    folder = tmp_path / "state" / FOLDER
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_files_elsewhere_have_the_mode_that_the_umask_gives(tmp_path):
+    setting = NOTHING | {"storage": {"root": str(tmp_path / "shared")}}
+    files = RecordFiles(BatchPlace.of(setting, "state"), "run-1")
+    files.put("orders", None, AT, b'{"id":1}\n', 1)
+    files.complete()
+    (tmp_path / "plain").touch()
+    assert {path.stat().st_mode for path in (tmp_path / "shared").iterdir()} == {(tmp_path / "plain").stat().st_mode}
 
 
 def test_a_file_that_no_line_names_goes_with_its_run(tmp_path):

@@ -11,7 +11,9 @@ Who loads a file removes it then. One that nobody took, because a process was ki
 from __future__ import annotations
 
 import gzip
+import os
 import re
+import secrets
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -47,12 +49,14 @@ class BatchPlace:
         prefix: what their names begin with.
         compression: ``none`` or ``gzip``.
         rows: in a file at most.
+        private: whether the folder is one of the state folder, whose content is for the owner's eyes alone.
     """
 
     root: str
     prefix: str = ""
     compression: str = "none"
     rows: int = ROWS_PER_FILE
+    private: bool = False
 
     @classmethod
     def of(cls, setting: Mapping[str, Any], state_dir: str) -> BatchPlace:
@@ -68,8 +72,9 @@ class BatchPlace:
                 f"batch_config asks for files of the form {form} ({compression}), and only jsonl is written, plain or by gzip. "
                 f"Set encoding to {{format: jsonl, compression: none}}."
             )
-        root = str(storage.get("root") or Path(state_dir) / FOLDER)
-        return cls(root, storage.get("prefix") or "", compression, setting.get("batch_size") or ROWS_PER_FILE)
+        named, own = storage.get("root"), str(Path(state_dir) / FOLDER)
+        rows = setting.get("batch_size") or ROWS_PER_FILE
+        return cls(named or own, storage.get("prefix") or "", compression, rows, private=not named)
 
 
 @dataclass
@@ -94,7 +99,7 @@ class RecordFiles:
 
     Args:
         place: how and where they are written.
-        run: the name of the run, which no other run has.
+        run: the name of the run, for whoever looks at the files. A scheduler may give one name to two pipes.
         now: the present, aware.
 
     Attributes:
@@ -107,7 +112,7 @@ class RecordFiles:
     def __init__(self, place: BatchPlace, run: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.rows = place.rows
         self._place = place
-        self._run = run
+        self._run = f"{run}-{secrets.token_hex(4)}"
         self._now = now
         self._open: dict[str, _File] = {}
         self._number = 0
@@ -173,15 +178,27 @@ class RecordFiles:
 
     def _begun(self, stream: str, version: int | None, extracted: Any) -> _File:
         if not self._number:
-            self._files.makedirs(self._root, exist_ok=True)
+            self._make_folder()
         self._number += 1
         name = f"{self._place.prefix}{_OWN}{quote(stream, safe='')}-{self._run}-{self._number}"
         path = f"{self._root}/{name}{_ENDINGS[self._place.compression]}"
-        handle = self._files.open(path, "wb")
+        handle = self._made(path)
         if self._place.compression == "none":
             return _File(path, stream, version, extracted, handle)
         packed = gzip.GzipFile(fileobj=handle, mode="wb", compresslevel=1, mtime=0)
         return _File(path, stream, version, extracted, packed, under=[handle])
+
+    def _make_folder(self) -> None:
+        if self._place.private:
+            Path(self._root).mkdir(mode=0o700, parents=True, exist_ok=True)
+        else:
+            self._files.makedirs(self._root, exist_ok=True)
+
+    def _made(self, path: str) -> IO[bytes]:
+        if self._place.private:
+            return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb")
+        handle: IO[bytes] = self._files.open(path, "wb")
+        return handle
 
     def _completed(self, file: _File) -> bytes:
         with _told(file.path):
