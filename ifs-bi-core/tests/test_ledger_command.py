@@ -9,6 +9,7 @@ from ifs_bi_core.ledger.command import ledger as command
 from ifs_bi_core.ledger.keys import key_text
 from ifs_bi_core.ledger.runs import Ledger
 from ifs_bi_core.ledger.trail import TrailRow
+from ifs_bi_core.vault.store import Vault
 
 
 @pytest.fixture
@@ -104,6 +105,13 @@ def test_a_key_without_a_value_is_a_wrong_use(ask):
 def test_the_ledger_may_be_named_by_a_reference(state_dir, monkeypatch):
     monkeypatch.setenv("WHERE", f"sqlite:///{state_dir}/ledger.db")
     result = CliRunner().invoke(command, ["runs", "--ledger-url", "env:WHERE", "--state-dir", str(state_dir)])
+    assert "good" in result.output
+
+
+def test_a_reference_to_the_vault_means_the_one_of_the_named_state_folder(state_dir, tmp_path_factory, monkeypatch):
+    Vault.within(state_dir).set("ledger", f"sqlite:///{state_dir}/ledger.db")
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    result = CliRunner().invoke(command, ["runs", "--ledger-url", "vault:ledger", "--state-dir", str(state_dir)])
     assert "good" in result.output
 
 

@@ -1,7 +1,9 @@
 """The transport against sockets that behave badly."""
 
+import http.server
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -69,6 +71,32 @@ def test_silence_may_have_happened():
 def test_a_redirect_is_not_followed_with_the_token():
     with listener(b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.invalid/\r\nContent-Length: 0\r\n\r\n") as url:
         assert get(url).status == 302
+
+
+def test_requests_that_are_under_way_at_once_keep_their_connections(caplog):
+    at_once = 16
+    all_there = threading.Barrier(at_once)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            all_there.wait(30)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        request_queue_size = at_once
+
+    with Server(("127.0.0.1", 0), Handler) as server, ThreadPoolExecutor(at_once) as threads:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
+        send, request = transport(), Request("GET", f"http://127.0.0.1:{server.server_port}/")
+        assert {answer.status for answer in threads.map(send, [request] * at_once)} == {204}
+        server.shutdown()
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 def test_something_that_is_no_address_is_a_wrong_setting():

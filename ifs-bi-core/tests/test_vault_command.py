@@ -19,8 +19,8 @@ SECRET = "hunter22 hunter22"
 def typed(tmp_path, monkeypatch):
     """Call a verb in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    for name in ("IFS_BI_VAULT", "IFS_BI_VAULT_KEY", "IFS_BI_VAULT_KEY_FILE", "IFS_BI_VAULT_NEW_KEY"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("STATE_DIR", "VAULT", "VAULT_KEY", "VAULT_KEY_FILE", "VAULT_NEW_KEY"):
+        monkeypatch.delenv(f"IFS_BI_{name}", raising=False)
 
     def call(*words, given=None):
         return CliRunner().invoke(vault, words, input=given)
@@ -40,6 +40,15 @@ def test_a_secret_from_a_pipe_is_held_and_never_printed(typed, tmp_path):
     assert (tmp_path / ".ifs-bi" / "vault" / "vault.json").exists()
     listed = typed("list")
     assert (listed.exit_code, listed.output) == (0, "ifs\n")
+
+
+def test_the_variable_that_names_the_state_folder_of_the_other_verbs_names_the_vault_s_too(
+    typed, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("IFS_BI_STATE_DIR", str(tmp_path / "state"))
+    assert typed("set", "ifs", given=SECRET).exit_code == 0
+    assert Vault.within(tmp_path / "state").read().secret("ifs") == SECRET
+    assert not (tmp_path / ".ifs-bi").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """One rate limit for all processes of a machine that call one service, kept in a small file.
 
-IFS Cloud and Power BI count the calls of a tenant, not of a process. So parallel runs write down, in a file that they share,
+IFS Cloud counts the calls of a tenant, not of a process (docs/adr/0011). So parallel runs write down, in a file that they share,
 when each call began: on the monotonic clock, which Linux and macOS have once for the whole machine. The file holds a header
 and then one double a call, oldest first. A call may begin when the call ``limit`` places before it is older than the window,
 whoever made it; so processes with different limits and windows can share a file, and each keeps its own limit.
@@ -34,9 +34,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LAYOUT = b"ifs-bi01"
-_HEADER = struct.Struct(
-    "=8sdd"
-)  # layout; the moment by which every call had begun that was dropped; the longest window
+_HEADER = struct.Struct("=8sdd")
+"""Layout; the moment by which every call had begun that was dropped; the longest window."""
 _CALL = struct.Struct("=d")
 _CALLS_BETWEEN_CLEARINGS = 1024
 _PATIENCE_SECONDS = 30.0  # the lock is held for microseconds, unless a process was stopped in just these

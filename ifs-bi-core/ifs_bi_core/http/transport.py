@@ -26,6 +26,8 @@ _RATIOS = {"identity": 1, "gzip": 1032, "deflate": 1032}
 _DIGITS = 12
 _PIECE = 1 << 20
 _CONNECT_SECONDS = 10.0
+_IDLE_CONNECTIONS = 256
+"""That are kept for the next request: as many as anybody has under way, since urllib3 warns of each that it has to give up."""
 
 
 def transport(
@@ -48,7 +50,7 @@ def transport(
     """
     session = session or requests.Session()
     for scheme in ("https://", "http://"):
-        session.mount(scheme, DeadlineAdapter())
+        session.mount(scheme, DeadlineAdapter(pool_maxsize=_IDLE_CONNECTIONS))
 
     def send(request: Request) -> Response:
         deadline = Deadline(clock() + deadline_seconds, clock)

@@ -11,15 +11,15 @@ from bisect import bisect, insort
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_plus
 
 import msgspec
-from sqlalchemy import case, exists, func, or_, select
+from sqlalchemy import case, func, or_, select
 
 from ifs_bi_core.ledger import history
-from ifs_bi_core.ledger.accounts import ATTEMPTS, BATCH_EVENTS, BATCHES, DEAD_ROWS, PAGES, READS
-from ifs_bi_core.ledger.batches import read_batches
+from ifs_bi_core.ledger.accounts import ATTEMPTS, BATCHES, DEAD_ROWS, PAGES, READS
+from ifs_bi_core.ledger.batches import read_batches, without_last_word
 from ifs_bi_core.ledger.outcomes import FINAL
 
 if TYPE_CHECKING:
@@ -288,10 +288,7 @@ def _busiest(connection: Connection, shown: Sequence[str]) -> list[Minute]:
 
 
 def _unanswered(connection: Connection) -> list[BatchAccount]:
-    answer = BATCH_EVENTS.alias()
-    for_all = answer.c.state.in_(FINAL) & answer.c.positions.is_(None)
-    answered: Any = exists().where((answer.c.batch == BATCHES.c.batch) & for_all)
-    return [one for one in read_batches(connection, ~answered) if _open(one)]
+    return [one for one in read_batches(connection, without_last_word()) if _open(one)]
 
 
 def _open(account: BatchAccount) -> bool:

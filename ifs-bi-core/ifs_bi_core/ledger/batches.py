@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from ifs_bi_core.ledger.accounts import BATCH_EVENTS, BATCHES, KEY_HASHES
-from ifs_bi_core.ledger.outcomes import PRUNED, Event, Fates, State, fates, positions_of, positions_text
+from ifs_bi_core.ledger.outcomes import FINAL, PRUNED, Event, Fates, State, fates, positions_of, positions_text
 from ifs_bi_core.redaction import REDACTOR
 
 if TYPE_CHECKING:
@@ -73,6 +73,13 @@ def read_batches(connection: Connection, where: ColumnElement[bool]) -> list[Bat
     return [
         BatchAccount(**row, events=tuple(events[row["batch"]]), pruned_at=pruned.get(row["batch"])) for row in found
     ]
+
+
+def without_last_word() -> ColumnElement[bool]:
+    """The condition on BATCHES that no final word was said about all rows at once, which is the way of nearly all batches."""
+    answer = BATCH_EVENTS.alias()
+    for_all = answer.c.state.in_(FINAL) & answer.c.positions.is_(None)
+    return ~exists().where((answer.c.batch == BATCHES.c.batch) & for_all)
 
 
 class Batch:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from ifs_bi_core.ledger import history, report, retention, stories
-from ifs_bi_core.ledger.runs import DEFAULT_STATE_DIR, Ledger
-from ifs_bi_core.settings import resolve
+from ifs_bi_core.ledger import history, options, retention, stories, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 _FOUND_WANTING = 1
 
@@ -27,24 +24,8 @@ def ledger() -> None:
 
 def _located(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every verb."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines."),
-        click.option(
-            "--state-dir",
-            type=click.Path(path_type=Path, file_okay=False),
-            envvar="IFS_BI_STATE_DIR",
-            default=DEFAULT_STATE_DIR,
-            show_default=True,
-            help="The folder with the batch files.",
-        ),
-        click.option(
-            "--ledger-url",
-            envvar="IFS_BI_LEDGER_URL",
-            help="sqlite:///path or postgresql://…, or env:NAME for either.  [default: ledger.db in the state folder]",
-        ),
-    ):
-        command = option(command)
-    return command
+    as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
+    return options.ledger_url(options.state_dir(as_json(command)))
 
 
 @ledger.command("runs")
@@ -52,9 +33,9 @@ def _located(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many, from the newest.")
 def runs_command(ledger_url: str | None, state_dir: Path, limit: int, *, as_json: bool) -> None:
     """The runs, newest first."""
-    with _opened(ledger_url, state_dir) as book:
+    with options.opened(ledger_url, state_dir) as book:
         found = history.runs(book, limit=limit)
-    _say([asdict(part) for part in found] if as_json else report.runs_text(found))
+    _say([asdict(part) for part in found] if as_json else texts.runs_text(found))
 
 
 @ledger.command("show")
@@ -62,9 +43,9 @@ def runs_command(ledger_url: str | None, state_dir: Path, limit: int, *, as_json
 @click.argument("run")
 def show_command(ledger_url: str | None, state_dir: Path, run: str, *, as_json: bool) -> None:
     """What RUN did: its requests, pages and batches."""
-    with _opened(ledger_url, state_dir) as book:
+    with options.opened(ledger_url, state_dir) as book:
         view = history.show(book, run)
-    _say([asdict(view)] if as_json else report.run_text(view))
+    _say([asdict(view)] if as_json else texts.run_text(view))
 
 
 @ledger.command("find")
@@ -76,9 +57,9 @@ def show_command(ledger_url: str | None, state_dir: Path, run: str, *, as_json: 
 def find_command(ledger_url: str | None, state_dir: Path, stream: str, keys: tuple[str, ...], *, as_json: bool) -> None:
     """The whole story of one record across runs."""
     key = dict(_pair(text) for text in keys)
-    with _opened(ledger_url, state_dir) as book:
+    with options.opened(ledger_url, state_dir) as book:
         found = stories.find(book, stream, key)
-    _say([asdict(story) for story in found] if as_json else report.stories_text(stream, found))
+    _say([asdict(story) for story in found] if as_json else texts.stories_text(stream, found))
 
 
 @ledger.command("balance")
@@ -89,11 +70,11 @@ def balance_command(
     context: click.Context, ledger_url: str | None, state_dir: Path, run: str, *, as_json: bool
 ) -> None:
     """Whether RUN accounts for every row: read = acknowledged + dead + unknown. Ends with 1 where it doesn't."""
-    with _opened(ledger_url, state_dir) as book:
+    with options.opened(ledger_url, state_dir) as book:
         found = history.balance(book, run)
     told = asdict(found) | {"holds": found.holds}
     told["streams"] = [asdict(line) | {"holds": line.holds} for line in found.streams]
-    _say([told] if as_json else report.balance_text(found))
+    _say([told] if as_json else texts.balance_text(found))
     if not found.holds:
         context.exit(_FOUND_WANTING)
 
@@ -118,19 +99,9 @@ def prune_command(
     ledger_url: str | None, state_dir: Path, retain_payload_days: float, retain_trail_days: float, *, as_json: bool
 ) -> None:
     """Remove what is older than it has to be; never a row that was not delivered."""
-    with _opened(ledger_url, state_dir) as book:
+    with options.opened(ledger_url, state_dir) as book:
         removed = retention.prune(book, retain_payload_days=retain_payload_days, retain_trail_days=retain_trail_days)
-    _say([asdict(removed)] if as_json else report.pruned_text(removed))
-
-
-@contextmanager
-def _opened(ledger_url: str | None, state_dir: Path) -> Iterator[Ledger]:
-    url = resolve({"ledger_url": ledger_url}).get("ledger_url")
-    book = Ledger.open(url, state_dir, create=False)
-    try:
-        yield book
-    finally:
-        book.close()
+    _say([asdict(removed)] if as_json else texts.pruned_text(removed))
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -21,12 +21,9 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from sqlalchemy import exists
-
 from ifs_bi_core.errors import ConfigError
 from ifs_bi_core.ledger.accounts import (
     ATTEMPTS,
-    BATCH_EVENTS,
     BATCHES,
     DEAD_ROWS,
     NOTIFICATION_EVENTS,
@@ -34,10 +31,10 @@ from ifs_bi_core.ledger.accounts import (
     READS,
     RUN_EVENTS,
 )
-from ifs_bi_core.ledger.batches import Batch, BatchWriter, read_batches
+from ifs_bi_core.ledger.batches import Batch, BatchWriter, read_batches, without_last_word
 from ifs_bi_core.ledger.database import LOCK_TIMEOUT_SECONDS, Database
 from ifs_bi_core.ledger.journal import Journal, instant, stamp, utc_now
-from ifs_bi_core.ledger.outcomes import FINAL, UNANSWERED, State
+from ifs_bi_core.ledger.outcomes import UNANSWERED, State
 from ifs_bi_core.ledger.retention import ROOM_PROBE
 from ifs_bi_core.ledger.shared_calls import SharedCalls
 from ifs_bi_core.redaction import REDACTOR
@@ -317,10 +314,7 @@ class Ledger:
             or_unknown: whether to give those too whose outcome was noted as unknown.
         """
         sought = UNANSWERED | {State.UNKNOWN} if or_unknown else UNANSWERED
-        answer = BATCH_EVENTS.alias()
-        for_all = answer.c.state.in_(FINAL) & answer.c.positions.is_(None)
-        answered = exists().where((answer.c.batch == BATCHES.c.batch) & for_all)
-        where = (BATCHES.c.destination == destination) & ~answered
+        where = (BATCHES.c.destination == destination) & without_last_word()
         if stream is not None:
             where &= BATCHES.c.stream == stream
         with self.database.read() as connection:

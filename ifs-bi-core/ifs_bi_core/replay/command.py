@@ -13,7 +13,7 @@ import click
 from ifs_bi_core.dead_letter.letter import State
 from ifs_bi_core.dead_letter.store import DeadLetters
 from ifs_bi_core.errors import ConfigError
-from ifs_bi_core.replay import report
+from ifs_bi_core.replay import texts
 from ifs_bi_core.replay.key import letter_key
 from ifs_bi_core.replay.printing import Selection, moment, standard_output
 from ifs_bi_core.replay.printing import replay as print_letters
@@ -62,7 +62,7 @@ def list_command(
     if as_json:
         _say_list(found)
         return
-    click.echo(report.letters_text(found, None if state_dir == _DEFAULT_STATE_DIR else str(state_dir)))
+    click.echo(texts.letters_text(found, None if state_dir == _DEFAULT_STATE_DIR else str(state_dir)))
 
 
 @dead_letters.command("show")
@@ -83,7 +83,7 @@ def show_command(state_dir: Path, letter: str, *, payload: bool, as_json: bool) 
         if as_json:
             click.echo(json.dumps(_whole(store, one, lines)))
             continue
-        click.echo(report.letter_text(one, store.details(one.id)))
+        click.echo(texts.letter_text(one, store.details(one.id)))
         for line in lines:
             click.echo(line)
 
@@ -119,12 +119,12 @@ def _store(state_dir: Path) -> DeadLetters:
 
 
 def _say_list(letters: list[Letter]) -> None:
-    click.echo(json.dumps([report.machine_form(letter) for letter in letters]))
+    click.echo(json.dumps([texts.machine_form(letter) for letter in letters]))
 
 
 def _whole(store: DeadLetters, letter: Letter, lines: list[bytes]) -> dict[str, Any]:
     details = [asdict(row) for row in store.details(letter.id)]
-    told = report.machine_form(letter) | {"details": details}
+    told = texts.machine_form(letter) | {"details": details}
     if lines:
         schema, *rows = (line.decode("utf-8", "backslashreplace") for line in lines)
         told["schema"] = schema

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ifs_bi_core.errors import ConfigError, IfsBiError
-from ifs_bi_core.ledger.runs import DEFAULT_STATE_DIR, Ledger
+from ifs_bi_core.ledger import options
+from ifs_bi_core.ledger.runs import DEFAULT_STATE_DIR
+from ifs_bi_core.report.findings import verdict
 from ifs_bi_core.report.notices import AT_MOST_EVERY_SECONDS
 from ifs_bi_core.report.reading import RUNS, read_report
 from ifs_bi_core.report.schedules import duration, given_schedules
@@ -83,19 +85,8 @@ PORT = 8719
     show_default=True,
     help="For --notify: the shortest time between two notices.",
 )
-@click.option(
-    "--state-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="IFS_BI_STATE_DIR",
-    default=DEFAULT_STATE_DIR,
-    show_default=True,
-    help="The folder with batch files and dead letters.",
-)
-@click.option(
-    "--ledger-url",
-    envvar="IFS_BI_LEDGER_URL",
-    help="sqlite:///path or postgresql://…, or env:NAME for either.  [default: ledger.db in the state folder]",
-)
+@options.state_dir
+@options.ledger_url
 def report(  # noqa: PLR0913 - one for each option
     *,
     output: Path | None,
@@ -125,23 +116,19 @@ def report(  # noqa: PLR0913 - one for each option
         raise ConfigError("Give one of --json, --openmetrics, --serve and --notify: each is a form of its own.")
     schedules, per_minute = given_schedules(every), _limits(limits)
     named = None if state_dir == DEFAULT_STATE_DIR else str(state_dir)
-    url = resolve({"ledger_url": ledger_url, "state_dir": str(state_dir)}).get("ledger_url")
     ways = _ways(state_dir, **notifying) if to_notify else ()
     pause = duration(notifying["at_most_every"], "--at-most-every")
-    ledger = Ledger.open(url, state_dir, create=False)
+    with options.opened(ledger_url, state_dir) as ledger:
 
-    def read() -> Report:
-        return read_report(ledger, runs=runs, schedules=schedules, limits=per_minute, state_dir=named)
+        def read() -> Report:
+            return read_report(ledger, runs=runs, schedules=schedules, limits=per_minute, state_dir=named)
 
-    try:
         if serve:
             _serve(port, read)
         elif to_notify:
             _notify(read(), state_dir, ways, pause)
         else:
             _write(read(), output, as_json=as_json, as_metrics=as_metrics)
-    finally:
-        ledger.close()
 
 
 def _write(found: Report, output: Path | None, *, as_json: bool, as_metrics: bool) -> None:
@@ -158,9 +145,7 @@ def _write(found: Report, output: Path | None, *, as_json: bool, as_metrics: boo
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
         return
     _put(place, text)
-    number = len(found.findings)
-    verdict = f"{number} {'thing needs' if number == 1 else 'things need'} you" if number else "all is well"
-    click.echo(f"{place}: {verdict}.", err=as_json or as_metrics)
+    click.echo(f"{place}: {verdict(found)}.", err=as_json or as_metrics)
 
 
 def _put(place: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from ifs_bi_core.report.wording import count, span
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ifs_bi_core.report.figures import DeadLetterFigures, RunFigures, StreamFigures, UnknownFigures
+    from ifs_bi_core.report.figures import DeadLetterFigures, Report, RunFigures, StreamFigures, UnknownFigures
 
 
 def findings(
@@ -29,6 +29,14 @@ def findings(
         unknown: rows without a final word.
     """
     return [*_of_unknown(unknown), *_of_runs(runs), *_of_streams(streams), *_of_letters(letters)]
+
+
+def verdict(report: Report) -> str:
+    """The report in a few words."""
+    if report.findings:
+        number = len(report.findings)
+        return f"{number} {'thing needs' if number == 1 else 'things need'} you"
+    return "all is well" if report.runs else "nothing has run yet"
 
 
 def _of_unknown(unknown: Iterable[UnknownFigures]) -> Iterator[Finding]:

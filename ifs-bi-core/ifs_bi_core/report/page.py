@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ifs_bi_core.report import attention, sections
 from ifs_bi_core.report.charts import PATTERN
 from ifs_bi_core.report.figures import Status
+from ifs_bi_core.report.findings import verdict
 from ifs_bi_core.report.markup import section, time
 from ifs_bi_core.report.schedules import Freshness
 from ifs_bi_core.report.wording import count, minute, short, span
@@ -32,7 +33,7 @@ def page(report: Report) -> str:
 <meta name="robots" content="noindex">
 <meta name="referrer" content="no-referrer">
 <meta http-equiv="Content-Security-Policy" content="{policy()}">
-<title>IFS Cloud pipes: {_verdict(report)} ({minute(report.made_at)})</title>
+<title>IFS Cloud pipes: {verdict(report)} ({minute(report.made_at)})</title>
 <link rel="icon" href="data:,">
 <style>{style}</style>
 </head>
@@ -79,16 +80,9 @@ def policy() -> str:
     )
 
 
-def _verdict(report: Report) -> str:
-    if report.findings:
-        number = len(report.findings)
-        return f"{number} {'thing needs' if number == 1 else 'things need'} you"
-    return "all is well" if report.runs else "nothing has run yet"
-
-
 def _banner(report: Report) -> str:
     kind, sign = ("bad", "✕") if report.findings else ("good", "✓" if report.runs else "·")
-    words = _verdict(report)
+    words = verdict(report)
     return f'<p class="verdict {kind}"><span aria-hidden="true">{sign}</span> {words[0].upper()}{words[1:]}</p>'
 
 

@@ -25,6 +25,7 @@ def vault() -> None:
 
 _state_dir = click.option(
     "--state-dir",
+    envvar="IFS_BI_STATE_DIR",
     default=".ifs-bi",
     show_default=True,
     help="Folder that holds vault/vault.json, unless IFS_BI_VAULT names the file.",

@@ -38,6 +38,10 @@ def test_a_page_is_written_and_the_verdict_is_said(ask, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["ifs-bi-report.html"]
 
 
+def test_of_a_ledger_without_runs_nobody_says_that_all_is_well(ask, none):
+    assert ask(state_dir=none.state_dir) == "ifs-bi-report.html: nothing has run yet.\n"
+
+
 def test_every_form_goes_where_it_is_asked_to(ask, tmp_path):
     assert json.loads(ask("--json"))["runs_known"] == 9
     assert ask("--openmetrics").endswith("# EOF\n")
