@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.errors import IfsBiError
 
-from tap_ifs_cloud.projections import all_rows
+from tap_ifs_cloud.set_rows import all_rows
 
 if TYPE_CHECKING:
     import logging
@@ -40,9 +40,8 @@ def visible_companies(
     Raises:
         IfsBiError: the set can't be read.
     """
-    names = tuple(prop.name for prop in key)
-    column = column or entity.company or names[0]
-    rows = all_rows(cloud, service, entity.entity_set, key, page_size, dict.fromkeys((*names, column)))
+    column = column or entity.company or key[0].name
+    rows = all_rows(cloud, service, entity.entity_set, key, page_size, (column,))
     return sorted({str(row[column]) for row in rows if row.get(column) is not None})
 
 

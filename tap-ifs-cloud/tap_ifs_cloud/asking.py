@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tap_ifs_cloud.odata import all_of, any_equal, collection_url
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tap_ifs_cloud.metadata import Property
     from tap_ifs_cloud.paging import Ask
@@ -86,23 +86,33 @@ class Asking:
             select: properties to ask for; none: whole rows.
             expand: whether references come along.
         """
-        if ask.link:
-            return ask.link
+        expanded = {"$expand": ",".join(self.source.entity.expand)} if expand else {}
+        return ask.link or self.address(page_options(ask, order, select) | expanded)
+
+    def address(self, options: Mapping[str, str]) -> str:
+        """The address of the set, or of the company's rows behind it, with these query options."""
         source = self.source
-        names = dict.fromkeys((*select, *(prop.name for prop in order))) if select else ()
-        return collection_url(
-            source.service,
-            source.entity.entity_set,
-            {
-                "$filter": ask.filter,
-                "$orderby": ",".join(prop.name for prop in order),
-                "$select": ",".join(names),
-                "$expand": ",".join(source.entity.expand) if expand else "",
-                "$top": str(ask.top) if ask.top else "",
-                "$skip": str(ask.skip) if ask.skip else "",
-            },
-            parent=(source.parent, self.part.company) if source.parent and self.part else None,
-        )
+        parent = (source.parent, self.part.company) if source.parent and self.part else None
+        return collection_url(source.service, source.entity.entity_set, options, parent=parent)
+
+
+def page_options(ask: Ask, order: Sequence[Property], select: Iterable[str]) -> dict[str, str]:
+    """The query options of one page.
+
+    Args:
+        ask: the page, which no link leads to.
+        order: what the rows are ordered by; it comes along with what is selected.
+        select: properties to ask for; none: whole rows.
+    """
+    ordering = [prop.name for prop in order]
+    selected = list(select)
+    return {
+        "$filter": ask.filter,
+        "$orderby": ",".join(ordering),
+        "$select": ",".join(dict.fromkeys((*selected, *ordering))) if selected else "",
+        "$top": str(ask.top) if ask.top else "",
+        "$skip": str(ask.skip) if ask.skip else "",
+    }
 
 
 def short_name(text: str) -> str:

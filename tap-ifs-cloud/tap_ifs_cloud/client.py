@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import requests
@@ -17,11 +17,10 @@ from ifs_bi_core.http.retry import RetryRules
 from ifs_bi_core.http.tokens import TokenSource
 from ifs_bi_core.http.transport import transport
 
-from tap_ifs_cloud.odata import follow
+from tap_ifs_cloud.odata import ETAG_MEMBER, follow
 from tap_ifs_cloud.outcomes import failure, is_web_page
 from tap_ifs_cloud.patience import GATEWAY_SECONDS, longest_query, told_by_time, with_repetition, without_patience
 from tap_ifs_cloud.token import Client, token_fetcher
-from tap_ifs_cloud.versions import ETAG_MEMBER
 from tap_ifs_cloud.wire_rows import WireRow
 
 if TYPE_CHECKING:
@@ -32,12 +31,16 @@ if TYPE_CHECKING:
     from ifs_bi_core.http.message import Send
     from ifs_bi_core.http.policies import Attempt
 
+    from tap_ifs_cloud.wire_rows import PageDecoder
+
 PLAIN_JSON = "application/json;odata.metadata=minimal"
 EXACT_JSON = f"{PLAIN_JSON};IEEE754Compatible=true"
 """Asks for decimals as text, so that no digit passes through a double on the server's side either."""
 
+WISH_REFUSED = frozenset({400, 406, 415})
+"""What a system may answer to that very wish."""
+
 _NOT_MODIFIED = 304
-_WISH_REFUSED = frozenset({400, 406, 415})
 _READINGS = 3
 _COUNT_DIGITS = 18
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
@@ -45,13 +48,6 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 class UnreadableError(OutcomeUnknownError):
     """An answer is cut off, or no JSON."""
-
-
-class PageDecoder(Protocol):
-    """Decodes answers of one entity set in a way of its own."""
-
-    def __call__(self, body: bytes) -> dict[str, Any] | None:
-        """The answer; None where it can't be decoded that way."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +221,7 @@ class IfsCloud:
         if self._exact is False:
             return ask(PLAIN_JSON)
         response = ask(EXACT_JSON)
-        if self._exact is None and response.status in _WISH_REFUSED:
+        if self._exact is None and response.status in WISH_REFUSED:
             plain = ask(PLAIN_JSON)
             if plain.ok:
                 self._exact = False

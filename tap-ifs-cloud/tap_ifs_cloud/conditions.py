@@ -15,7 +15,7 @@ from decimal import Decimal
 from operator import eq, ge, gt, le, lt, ne
 from typing import TYPE_CHECKING, Any
 
-from tap_ifs_cloud.odata import parse_instant
+from tap_ifs_cloud.odata import NUMBERS, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,9 +40,6 @@ _PATTERNS = {
 }
 _LEXER = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _PATTERNS.items()), re.DOTALL)
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {"eq": eq, "ne": ne, "gt": gt, "ge": ge, "lt": lt, "le": le}
-_NUMBERS = frozenset(
-    {"Edm.Decimal", "Edm.Double", "Edm.Single", "Edm.Int64", "Edm.Int32", "Edm.Int16", "Edm.Byte", "Edm.SByte"}
-)
 
 
 @dataclass(frozen=True)
@@ -223,7 +220,7 @@ class _Parser:
             return (member, str) if known else None
         if prop.type == "Edm.String" and token.kind == "text" and token.text != "''":  # Oracle has no empty text
             return token.text[1:-1].replace("''", "'"), str
-        if prop.type in _NUMBERS and token.kind == "number":
+        if prop.type in NUMBERS and token.kind == "number":
             return Decimal(token.text), Decimal
         if prop.type == "Edm.Boolean" and token.text in {"true", "false"}:
             return token.text == "true", bool

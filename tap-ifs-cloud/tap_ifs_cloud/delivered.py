@@ -108,7 +108,7 @@ class Line:
 
     Args:
         file: the key store; None for one in memory.
-        extent: the stream, or the name of one that is read as a whole.
+        extent: of which rows it tells.
         question: what the stream asks for; another question is another line.
         token: of the generation that the state names.
         alone: whether a new line knows nothing of what other lines delivered, since the destination will be told to keep
@@ -122,11 +122,11 @@ class Line:
     """
 
     def __init__(
-        self, file: Path | None, extent: Extent | str, question: str, token: str | None, *, alone: bool = True
+        self, file: Path | None, extent: Extent, question: str, token: str | None, *, alone: bool = True
     ) -> None:
         self._store = KeyStore(file)
-        self._extent = Extent(extent) if isinstance(extent, str) else extent
-        self._stream = stream = self._extent.name
+        self._extent = extent
+        self._stream = stream = extent.name
         self._generation: int | None = None  # of what is touched now; None until something is
         self._is_told = True  # whether the token names all that was touched
         try:

@@ -21,7 +21,7 @@ from tap_ifs_cloud.entities import catalogue
 from tap_ifs_cloud.joined import Joining
 from tap_ifs_cloud.learned import Learned
 from tap_ifs_cloud.metadata_cache import MetadataCache
-from tap_ifs_cloud.odata import all_of, collection_url, fixed, fixed_width, literal, parse_instant
+from tap_ifs_cloud.odata import all_of, fixed, fixed_width, literal, parse_instant
 from tap_ifs_cloud.parts import parts_of
 from tap_ifs_cloud.paths import Parents
 from tap_ifs_cloud.rows import RowReader
@@ -66,11 +66,7 @@ class Question:
             options: the query.
             below: what follows the set's name: ``/$count``.
         """
-        source = self.asking.source
-        parent = (source.parent, self.asking.part.company) if source.parent and self.asking.part else None
-        path, mark, query = collection_url(source.service, source.entity.entity_set, options, parent=parent).partition(
-            "?"
-        )
+        path, mark, query = self.asking.address(options).partition("?")
         return f"{path}{below}{mark}{query}"
 
 

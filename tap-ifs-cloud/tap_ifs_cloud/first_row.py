@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.errors import ContractBrokenError
 
-from tap_ifs_cloud.odata import collection_url, row_version
+from tap_ifs_cloud.odata import ETAG_MEMBER, collection_url, row_version
 from tap_ifs_cloud.outcomes import RefusedError
 
 if TYPE_CHECKING:
@@ -76,5 +76,5 @@ def first_row(cloud: IfsCloud, service: str, entity_set: str, select: Sequence[s
 
 
 def _etag(rows: list[dict[str, Any]]) -> str | None:
-    etag = rows[0].get("@odata.etag") if rows else None
+    etag = rows[0].get(ETAG_MEMBER) if rows else None
     return etag if isinstance(etag, str) and etag else None

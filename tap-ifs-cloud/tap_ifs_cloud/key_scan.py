@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_ifs_cloud.deletes import gone_record, objection
-from tap_ifs_cloud.versions import ETAG_MEMBER, version_of
+from tap_ifs_cloud.odata import ETAG_MEMBER
+from tap_ifs_cloud.versions import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

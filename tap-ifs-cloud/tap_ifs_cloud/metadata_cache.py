@@ -64,15 +64,11 @@ class MetadataCache:
     Args:
         state_dir: where plugins keep what outlives a run; the files are in ``metadata/`` of it.
         clock: seconds since the epoch.
-        max_age_seconds: how long a document is believed without asking the server.
     """
 
-    def __init__(
-        self, state_dir: Path, clock: Callable[[], float] = time.time, *, max_age_seconds: float = MAX_AGE_SECONDS
-    ) -> None:
+    def __init__(self, state_dir: Path, clock: Callable[[], float] = time.time) -> None:
         self._folder = state_dir / "metadata"
         self._clock = clock
-        self._max_age = max_age_seconds
         self._new: dict[str, Metadata] = {}  # what this process had from the server is not asked for twice
         self._old: dict[str, tuple[Metadata, _Kept]] = {}  # what it read from a file is not read twice
         self._log = logging.getLogger(__name__)
@@ -92,7 +88,7 @@ class MetadataCache:
         if service in self._new:
             return self._new[service]
         known, kept = self._old.get(service) or self._from_file(service)
-        if known and kept and 0 <= self._clock() - kept.checked_at < self._max_age and accepts(known):
+        if known and kept and 0 <= self._clock() - kept.checked_at < MAX_AGE_SECONDS and accepts(known):
             self._old[service] = known, kept
             return known
         answer = fetch(kept.document.etag if kept else None)

@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
     from tap_ifs_cloud.metadata import Property
 
-_NUMBERS = frozenset(
-    {"Edm.Decimal", "Edm.Double", "Edm.Single", "Edm.Int64", "Edm.Int32", "Edm.Int16", "Edm.Byte", "Edm.SByte"}
-)
+ETAG_MEMBER = "@odata.etag"
+"""Where a row has its ETag."""
+
+WHOLE_NUMBERS = frozenset({"Edm.Int64", "Edm.Int32", "Edm.Int16", "Edm.Byte", "Edm.SByte"})
+NUMBERS = frozenset({"Edm.Decimal", "Edm.Double", "Edm.Single"}) | WHOLE_NUMBERS
+"""Types whose literals are plain numbers."""
+
 _UNQUOTED = {
     "Edm.Date": re.compile(r"-?\d{4,}-\d\d-\d\d", re.ASCII),
     "Edm.TimeOfDay": re.compile(r"\d\d:\d\d(:\d\d(\.\d+)?)?", re.ASCII),
@@ -87,7 +91,7 @@ def _literal(value: Any, prop: Property) -> str:
         return "true" if value else "false"
     if prop.is_enum:
         return f"{prop.type}'{_doubled(str(value))}'"
-    if isinstance(value, int | Decimal) or prop.type in _NUMBERS:  # under IEEE754Compatible a number is a text
+    if isinstance(value, int | Decimal) or prop.type in NUMBERS:  # under IEEE754Compatible a number is a text
         return format(limited(Decimal(value)), "f")
     if prop.type == "Edm.DateTimeOffset":
         return instant(str(value))

@@ -52,11 +52,6 @@ class Meaning:
     error: type[IfsBiError]
     advice: str
 
-    @property
-    def stops(self) -> str:
-        """What the error ends: the ``stream``, while others go on, or the ``run``."""
-        return "stream" if issubclass(self.error, ContractBrokenError) else "run"
-
 
 _KEPT = "the bookmark was not moved past the last full page."
 _LATER = f"IFS Cloud does not answer properly now. Run again later; {_KEPT}"

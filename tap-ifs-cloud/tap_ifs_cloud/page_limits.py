@@ -46,7 +46,10 @@ class PageLimits:
                 f"{asked} and gave {self.rows:,}: $top is not heeded, and pages are as large as the system makes them."
             )
         if self.link:
-            return f"{asked} and gave {self.rows:,} with a link to the next page. The tap follows such links."
+            return (
+                f"{asked} and gave {self.rows:,} with a link to the next page: there are more. "
+                f"The tap asks for them by key, and follows links where the set takes nothing else."
+            )
         if self.more:
             return (
                 f"{asked} and gave {self.rows:,} without a word of the others: the system cuts pages there. "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ifs_bi_core.errors import ContractBrokenError
 
-from tap_ifs_cloud.projections import all_rows
+from tap_ifs_cloud.set_rows import all_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from tap_ifs_cloud.entities import catalogue
 from tap_ifs_cloud.first_row import first_row
 from tap_ifs_cloud.metadata import parse
 from tap_ifs_cloud.page_limits import page_limits
+from tap_ifs_cloud.paths import SEPARATOR
 from tap_ifs_cloud.token import token_fetcher
 
 if TYPE_CHECKING:
@@ -205,9 +206,12 @@ class _System:
         raise refusal or ConfigError("There is no entity to ask for.")
 
     def _set(self, entity: Entity) -> _Set:
-        """An entity as the tenant has it, asked for once; of joined ones the last."""
+        """An entity as the tenant has it, asked for once; of joined ones the last, of a collection the set before it."""
         while entity.stages:
             entity = self._entities[entity.stages[-1][1]]
+        name, _, collection = entity.entity_set.partition(SEPARATOR)
+        if collection:
+            entity = replace(entity, entity_set=name, key=())
         if entity.name not in self._sets:
             try:
                 self._sets[entity.name] = self._asked(entity)

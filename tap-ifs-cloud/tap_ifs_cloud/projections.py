@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 from ifs_bi_core.errors import ContractBrokenError
 
 from tap_ifs_cloud.metadata import Property
-from tap_ifs_cloud.odata import collection_url
-from tap_ifs_cloud.outcomes import RefusedError
-from tap_ifs_cloud.paging import Walk
+from tap_ifs_cloud.set_rows import all_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tap_ifs_cloud.client import IfsCloud
 
@@ -67,40 +65,6 @@ def listed(cloud: IfsCloud, service: str) -> list[Listed]:
         columns = {name: value for name, value in row.items() if "@" not in name and name not in _TECHNICAL}
         found.append(Listed(row[_NAME], columns))
     return sorted(found, key=lambda one: one.name)
-
-
-def all_rows(
-    cloud: IfsCloud,
-    service: str,
-    entity_set: str,
-    key: Sequence[Property],
-    page_size: int,
-    select: Iterable[str] = (),
-) -> Iterator[dict[str, Any]]:
-    """Every row of a set in the order of its key, whatever way of paging the server allows."""
-    where = f"{service.rpartition('/')[2]}/{entity_set}"
-    walk = Walk(where, key, "", page_size)
-    order = ",".join(prop.name for prop in key)
-    chosen = ",".join(select)
-    while walk.ask:
-        options = {
-            "$filter": walk.ask.filter,
-            "$orderby": order,
-            "$select": chosen,
-            "$top": str(walk.ask.top) if walk.ask.top else "",
-            "$skip": str(walk.ask.skip) if walk.ask.skip else "",
-        }
-        url = walk.ask.link or collection_url(service, entity_set, options)
-        try:
-            page = cloud.page(url, f"{where} page {walk.page + 1}")
-        except RefusedError:
-            if walk.fall_back():
-                continue
-            if not chosen:
-                raise
-            chosen = ""
-            continue
-        yield from walk.received(page.rows, page.link)
 
 
 def matching(projections: Iterable[Listed], words: Iterable[str]) -> list[Listed]:

@@ -18,11 +18,10 @@ import msgspec
 from ifs_bi_core.singer.lines import decode, encode_lines
 from msgspec import UNSET, Raw
 
-from tap_ifs_cloud.odata import row_version
+from tap_ifs_cloud.odata import ETAG_MEMBER, row_version
 from tap_ifs_cloud.record_values import RowVersions, fixed_moments, numbers, numbers_of_texts
 from tap_ifs_cloud.rows import Kind, converter, kind_of
 from tap_ifs_cloud.schema import ETAG, ROW_VERSION
-from tap_ifs_cloud.versions import ETAG_MEMBER
 from tap_ifs_cloud.wire_rows import ETAG_FIELD, ROW_VERSION_FIELD, PageDecoder, plain, row_type
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from tap_ifs_cloud.deletes import detects_deletes
 from tap_ifs_cloud.key_filter import key_filters
 from tap_ifs_cloud.key_scan import UNKNOWN_VERSION, gone_records, see_all_versions
-from tap_ifs_cloud.odata import all_of
+from tap_ifs_cloud.odata import ETAG_MEMBER, all_of
 from tap_ifs_cloud.outcomes import RefusedError
 from tap_ifs_cloud.reading import DELIVERED
-from tap_ifs_cloud.versions import ETAG_MEMBER, Provisional, SecondsOver, version_of
+from tap_ifs_cloud.versions import Provisional, SecondsOver, version_of
 from tap_ifs_cloud.window import digest
 
 if TYPE_CHECKING:

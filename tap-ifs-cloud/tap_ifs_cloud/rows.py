@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ifs_bi_core.errors import ContractBrokenError
 from ifs_bi_core.redaction import shown
 
-from tap_ifs_cloud.odata import fixed_width, limited, row_version
+from tap_ifs_cloud.odata import ETAG_MEMBER, NUMBERS, fixed_width, limited, row_version
 from tap_ifs_cloud.schema import ETAG, ROW_VERSION, is_integer
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class RowReader:
                 inner = {key: value for key, value in inner.items() if key in names}
                 self._convert(inner, converters)
             record[name] = inner
-        etag = row.get("@odata.etag")
+        etag = row.get(ETAG_MEMBER)
         if etag is not None:
             record[ETAG] = etag
             record[ROW_VERSION] = row_version(etag)
@@ -161,9 +161,6 @@ def truth(value: Any) -> bool:
     return said
 
 
-_NUMBERS = frozenset({"Edm.Decimal", "Edm.Double", "Edm.Single"})
-
-
 def kind_of(prop: Property) -> Kind:
     """How values of a property become those of records."""
     if prop.is_collection:
@@ -172,7 +169,7 @@ def kind_of(prop: Property) -> Kind:
         return Kind.TRUTH
     if is_integer(prop):
         return Kind.INTEGER
-    if prop.type in _NUMBERS:
+    if prop.type in NUMBERS:
         return Kind.DECIMAL
     if prop.type == "Edm.Boolean":
         return Kind.BOOLEAN

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tap_ifs_cloud.asking import Asking
-    from tap_ifs_cloud.client import IfsCloud, PageDecoder
+    from tap_ifs_cloud.client import IfsCloud
     from tap_ifs_cloud.learned import Learned
     from tap_ifs_cloud.metadata import Property
     from tap_ifs_cloud.state_filter import StateFilter
     from tap_ifs_cloud.surroundings import Surroundings
+    from tap_ifs_cloud.wire_rows import PageDecoder
 
 Row = dict[str, Any]
 

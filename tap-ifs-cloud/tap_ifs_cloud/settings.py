@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from ifs_bi_core.singer.account import ACCOUNT_SETTINGS
 from singer_sdk import typing as th
 
@@ -118,7 +120,8 @@ SETTINGS = th.PropertiesList(
         th.StringType,
         allowed_values=["auto", "keyset", "skip"],
         default="auto",
-        description="How to go from page to page where the server gives no link. auto: keyset, or skip where that is refused",
+        description="How to go from page to page. auto: keyset, or skip where that is refused, or the server's links where both "
+        "are",
     ),
     th.Property(
         "lookback_seconds",
@@ -197,7 +200,10 @@ SETTINGS = th.PropertiesList(
         "retry_limit_seconds", th.NumberType(minimum=0), default=600, description="How long one request is tried again"
     ),
     th.Property(
-        "user_agent", th.StringType, default="tap-ifs-cloud/0.1.0", description="How the tap names itself to IFS Cloud"
+        "user_agent",
+        th.StringType,
+        default=f"tap-ifs-cloud/{version('tap-ifs-cloud')}",
+        description="How the tap names itself to IFS Cloud",
     ),
     *ACCOUNT_SETTINGS,
 ).to_dict()

@@ -26,7 +26,6 @@ from tap_ifs_cloud.surroundings import Surroundings
 from tap_ifs_cloud.time_zone import source_zone
 from tap_ifs_cloud.timestamp import changed_records
 from tap_ifs_cloud.timestamp import goes_on as changes_go_on
-from tap_ifs_cloud.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from tap_ifs_cloud.client import IfsCloud
     from tap_ifs_cloud.source import Replication, Source
     from tap_ifs_cloud.surroundings import Destination
+    from tap_ifs_cloud.turns import Turns
 
 
 class EntityStream(PageStream):
@@ -69,11 +69,11 @@ class EntityStream(PageStream):
         tap: Tap,
         source: Source,
         cloud: IfsCloud,
-        run: Run | None = None,
-        key_store: Path | None = None,
-        turns: Turns | None = None,
-        allowed: AllowedCompanies | None = None,
-        companies: Callable[[Source], Iterable[str]] = lambda _: (),
+        run: Run | None,
+        key_store: Path | None,
+        turns: Turns,
+        allowed: AllowedCompanies,
+        companies: Callable[[Source], Iterable[str]],
     ) -> None:
         self.source = source
         self._allowed = allowed
@@ -84,7 +84,7 @@ class EntityStream(PageStream):
         self._cloud = cloud
         self._run = run
         self._key_store = key_store
-        self._turns = turns or Turns()
+        self._turns = turns
         self.failure: IfsBiError | None = None
         self.wire_schema = source.schema
         super().__init__(tap, schema=catalog_schema(source.schema), name=source.entity.name)
@@ -163,8 +163,7 @@ class EntityStream(PageStream):
     def _begun(self) -> Span:
         """The companies of this run, of which it is decided how they begin."""
         states = {company: self.get_context_state(part.context) for company, part in self.parts.items()}
-        sees = self._allowed.sees if self._allowed else lambda _: None
-        span = Span(self.parts, self.stream_state, states, self, self.logger, sees)
+        span = Span(self.parts, self.stream_state, states, self, self.logger, self._allowed.sees)
         span.begin(lambda part: self._goes_on(self._reading(part, states[part.company], self)))
         self._span = span
         return span
@@ -218,7 +217,7 @@ class EntityStream(PageStream):
 
     def _found_empty(self) -> None:
         """An empty answer may be one to a user who sees no company."""
-        if self._allowed and self.source.entity.company:
+        if self.source.entity.company:
             self._allowed.check(self._turns.asking)
 
     @cached_property

@@ -94,7 +94,7 @@ class _Adding:
         """
         found: dict[tuple[Any, ...], tuple[Decimal, ...]] = {}
         expected = {*self._groups, *self._aliases.values()}
-        told, link = 0, None
+        told, link, followed = 0, None, set[str]()
         while True:
             page = self._entire.cloud.page(link or self._url(told), f"sums of {self._name}", may_shrink=True)
             if any(not expected <= row.keys() for row in page.rows):
@@ -103,7 +103,11 @@ class _Adding:
             told, link = told + len(page.rows), page.link
             if len(found) != told:  # a page that came twice would be added twice
                 raise ContractBrokenError("$apply was answered with one sum twice.")
-            if link is None and not (page.rows and self._groups):  # servers may send less than a page without a word
+            if link in followed:
+                raise ContractBrokenError("$apply was answered with one @odata.nextLink twice.")
+            if link:
+                followed.add(link)
+            elif not (page.rows and self._groups):  # servers may send less than a page without a word
                 return found.items()
 
     def _url(self, skip: int) -> str:

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 Version = int | str
 """``20251008171610`` where the ETag holds a time, else the ETag or a digest."""
 
-ETAG_MEMBER = "@odata.etag"
-
 _TIME = re.compile(rb":(\d{14})\"?$")
 _PROVISIONAL = re.compile(r"(\d{14}):(\d+):([0-9a-f]+)")
 _ENCODE = msgspec.json.Encoder(decimal_format="number").encode

@@ -14,9 +14,9 @@ import msgspec
 from ifs_bi_core.http.message import UNREADABLE
 from msgspec import UNSET, Raw, UnsetType
 
+from tap_ifs_cloud.odata import ETAG_MEMBER
 from tap_ifs_cloud.rows import Kind, kind_of
 from tap_ifs_cloud.schema import ETAG, ROW_VERSION
-from tap_ifs_cloud.versions import ETAG_MEMBER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -16,28 +16,20 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
-import msgspec
 import pytest
-from ifs_bi_core.errors import ContractBrokenError
 from ifs_bi_core.singer.progress import Progress
 from ifs_bi_sandbox.data.history import HISTORY, create_log, log_deletes
 from ifs_bi_sandbox.data.model import EntitySet, EnumType, Projection, Property
-from ifs_bi_sandbox.ifs.catalogue import Catalogue
-from ifs_bi_sandbox.ifs.errors import OdpError
-from ifs_bi_sandbox.ifs.exchange import EXACT_JSON, Call
-from ifs_bi_sandbox.ifs.provider import Provider
-from ifs_bi_sandbox.ifs.store import Store
-from ifs_bi_sandbox.ifs.writer import Writer
 from ifs_bi_sandbox.servers import Sandbox
 from ifs_bi_sandbox.world import Switches, World
 from pipeline.killable import Arrivals, Runs
+from pipeline.wireless import HOST, ROOT, Wireless
 from tap_ifs_cloud.client import Page
 from tap_ifs_cloud.entities import Entity
 from tap_ifs_cloud.full import all_records
 from tap_ifs_cloud.history_log import HISTORY_LOG, LogSource
 from tap_ifs_cloud.in_flight import InFlight
 from tap_ifs_cloud.metadata import parse
-from tap_ifs_cloud.odata import follow
 from tap_ifs_cloud.outcomes import RefusedError
 from tap_ifs_cloud.reading import Reading
 from tap_ifs_cloud.row_version import versioned_records
@@ -89,8 +81,7 @@ ROWS = Projection(
     ),
     enums=(EnumType("RowState", ("Planned", "Released", "Closed")),),
 )
-HOST = "https://ifs.invalid"
-SERVICE = f"{HOST}/main/ifsapplications/projection/v1/RowHandling.svc"
+SERVICE = f"{ROOT}RowHandling.svc"
 DATABASE_TIME = datetime(2026, 11, 22, 9, 0, 0, tzinfo=UTC)  # the database lives in another time zone than the tap
 TAP_TIME = datetime(2026, 11, 22, 10, 0, 7, tzinfo=UTC)
 SETTINGS = {
@@ -106,7 +97,7 @@ Key = tuple[str, int]
 
 
 @dataclass
-class Tenant:
+class Tenant(Wireless):
     """An entity set with the rows of two companies, whose clock stands still unless it is moved."""
 
     folder: Path
@@ -118,8 +109,6 @@ class Tenant:
     requests: list[dict[str, str]] = field(default_factory=list)
     full_rows: int = 0
     """How many rows were answered with more than their keys."""
-    between: Any = None
-    """Called after each page of an entity set."""
 
     def __post_init__(self) -> None:
         self.database = self.folder / "tenant.db"
@@ -133,37 +122,18 @@ class Tenant:
             connection.execute("CREATE TABLE clock (now TEXT)")
             connection.execute("INSERT INTO clock VALUES ('')")
             log_deletes(connection, "row", "Row", ROWS.entity_sets[0].properties[:2], "(SELECT now FROM clock)")
-        catalogue = Catalogue((ROWS, HISTORY))
-        store = Store(self.database, catalogue.listing())
-        self._provider = Provider(catalogue, store, Writer({}, None), World(self.database, self.switches))
-        self._decoder = msgspec.json.Decoder()
+        super().__init__((ROWS, HISTORY), World(self.database, self.switches))
 
-    def answer(self, path: str, query: str = "") -> bytes:
-        root = f"{HOST}/main/ifsapplications/projection/v1/"
-        call = Call("GET", ("main", "projection"), root, path, query, {"accept": EXACT_JSON})
-        return self._provider.answer(call).body
-
-    def page(self, url: str, _operation: str, **_how: Any) -> Page:
-        """What the client does, without the wire."""
+    def page(self, url: str, operation: str, **how: Any) -> Page:
         parts = urlsplit(url)
         options = {name: value for name, (value,) in parse_qs(parts.query).items()}
         self.requests.append(options)
         if self.refuses_key_filters and "No eq" in options.get("$filter", "").replace("(", "").partition(" and ")[2]:
             raise RefusedError("filters on keys are refused")
-        try:
-            answer = self._decoder.decode(self.answer(parts.path.partition("/v1/")[2], parts.query))
-        except OdpError as error:
-            raise (RefusedError if error.status in {400, 501} else ContractBrokenError)(str(error)) from None
+        page = super().page(url, operation, **how)
         if options.get("$select") != "Company,No" and parts.path.endswith("RowSet"):
-            self.full_rows += len(answer["value"])
-        if self.between:
-            self.between()
-        link = answer.get("@odata.nextLink")
-        return Page(answer["value"], follow(link, url) if link else None)
-
-    def fetch(self, url: str, operation: str, **how: Any) -> Callable[[], Page]:
-        page = self.page(url, operation, **how)
-        return lambda: page
+            self.full_rows += len(page.rows)
+        return page
 
     def now(self) -> str:
         if self.wall_clock:

@@ -15,30 +15,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ifs_bi_core.errors import ContractBrokenError, ExitCode
-from ifs_bi_core.http.message import Response
 from ifs_bi_core.singer.account import Account
 from ifs_bi_sandbox.data.model import EntitySet, Projection, Property, Reference
-from ifs_bi_sandbox.ifs.catalogue import Catalogue
-from ifs_bi_sandbox.ifs.errors import OdpError
-from ifs_bi_sandbox.ifs.exchange import EXACT_JSON, Call
-from ifs_bi_sandbox.ifs.provider import Provider
-from ifs_bi_sandbox.ifs.store import Store
-from ifs_bi_sandbox.ifs.writer import Writer
 from ifs_bi_sandbox.world import Switches, World
-from tap_ifs_cloud.client import Page
-from tap_ifs_cloud.odata import follow
-from tap_ifs_cloud.outcomes import RefusedError
+from pipeline.killable import KilledError
+from pipeline.wireless import HOST, Wireless
 from tap_ifs_cloud.tap import TapIfsCloud
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
-HOST = "https://ifs.invalid"
 LONG_AGO = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 COLUMNS = (
     Property("Company", nullable=False),
@@ -83,11 +73,7 @@ PROJECTIONS = (
 )
 
 
-class KilledError(BaseException):
-    """The process is gone."""
-
-
-class Group:
+class Group(Wireless):
     """A tenant with companies, which the tap asks without a wire; its clock stands still unless it is moved."""
 
     def __init__(self, folder: Path, companies: tuple[str, ...] = ("10", "20", "30")) -> None:
@@ -110,36 +96,15 @@ class Group:
                 'INSERT INTO company ("_rowversion", "Company") VALUES (\'20260101000000\', ?)',
                 [(name,) for name in companies],
             )
-        catalogue = Catalogue(PROJECTIONS)
-        store = Store(self.database, catalogue.listing())
-        self._provider = Provider(catalogue, store, Writer({}, None), World(self.database, self.switches))
+        super().__init__(PROJECTIONS, World(self.database, self.switches))
 
-    def _answer(self, url: str) -> bytes:
+    def text(self, url: str) -> bytes:
         parts = urlsplit(url)
-        options = {name: value for name, (value,) in parse_qs(parts.query).items()}
         path = parts.path.partition("/v1/")[2]
-        self.asked.append((path, options))
+        self.asked.append((path, {name: value for name, (value,) in parse_qs(parts.query).items()}))
         if self.refused and self.refused in url:
             raise ContractBrokenError(f"{path} is not granted")
-        root = f"{HOST}/main/ifsapplications/projection/v1/"
-        try:
-            return self._provider.answer(
-                Call("GET", ("main", "projection"), root, path, parts.query, {"accept": EXACT_JSON})
-            ).body
-        except OdpError as error:
-            raise (RefusedError if error.status in {400, 501} else ContractBrokenError)(f"{path}: {error}") from None
-
-    def page(self, url: str, _operation: str, **_how: Any) -> Page:
-        answer = msgspec.json.decode(self._answer(url))
-        link = answer.get("@odata.nextLink")
-        return Page(answer["value"], follow(link, url) if link else None)
-
-    def fetch(self, url: str, operation: str, **how: Any) -> Callable[[], Page]:
-        page = self.page(url, operation, **how)
-        return lambda: page
-
-    def get(self, url: str, _operation: str, **_how: Any) -> Response:
-        return Response(200, {}, self._answer(url))
+        return super().text(url)
 
     def _change(self, statement: str, *values: Any) -> int:
         self.seconds += 1

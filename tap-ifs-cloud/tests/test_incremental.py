@@ -69,6 +69,21 @@ def test_what_a_catalog_selects_is_asked_for_and_a_gone_row_says_so_all_the_same
     assert len(everything) == len(first) - 1
 
 
+@pytest.mark.parametrize("stream", ["customer_orders", "purchase_orders"])  # by row versions, by a timestamp
+def test_a_field_that_is_new_at_the_source_brings_every_row_again_even_if_the_catalog_does_not_know_it(pulling, stream):
+    known = {"name": stream, "select": ["OrderNo", "Company", "ChangedDate"][: 2 if stream == "customer_orders" else 3]}
+    pulling.settings |= {"streams": [stream], "entities": [known]}
+    (pulling.folder / "catalog.json").write_text(pulling.run("--discover").stdout)
+    first = records(pulling.pull("--catalog", "catalog.json"), stream)
+    assert records(pulling.pull("--catalog", "catalog.json"), stream) == []
+    del pulling.settings["entities"]
+    again = pulling.pull("--catalog", "catalog.json")
+    assert len(records(again, stream)) == len(first)
+    assert all("Objstate" in record for record in records(again, stream))
+    assert [m["type"] for m in again if m.get("stream") == stream][-1] == "ACTIVATE_VERSION"
+    assert records(pulling.pull("--catalog", "catalog.json"), stream) == []
+
+
 def test_a_lost_store_costs_one_full_reading(pulling):
     pulling.settings["streams"] = ["suppliers"]
     first = records(pulling.pull(), "suppliers")

@@ -4,41 +4,31 @@ import itertools
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ifs_bi_core.errors import ConfigError, ContractBrokenError
 from ifs_bi_core.singer.progress import Progress
 from ifs_bi_sandbox.data.model import EntitySet, Projection, Property
-from ifs_bi_sandbox.ifs.catalogue import Catalogue
-from ifs_bi_sandbox.ifs.errors import OdpError
-from ifs_bi_sandbox.ifs.exchange import EXACT_JSON, Call
-from ifs_bi_sandbox.ifs.provider import Provider
-from ifs_bi_sandbox.ifs.store import Store
-from ifs_bi_sandbox.ifs.writer import Writer
 from ifs_bi_sandbox.world import Switches, World
 from pipeline.killable import Arrivals, Runs
+from pipeline.wireless import HOST, Wireless
 from tap_ifs_cloud.client import Page
 from tap_ifs_cloud.entities import catalogue
 from tap_ifs_cloud.full import all_records
 from tap_ifs_cloud.joined import Joining
 from tap_ifs_cloud.metadata_cache import MetadataCache
-from tap_ifs_cloud.outcomes import RefusedError
 from tap_ifs_cloud.row_version import versioned_records
 from tap_ifs_cloud.schema import DELETED_AT, ROW_VERSION
 from tap_ifs_cloud.stages import StagedReading
 from tap_ifs_cloud.surroundings import Surroundings
 
-HOST = "https://ifs.invalid"
 KEY = ("Company", "No")
 TEXT = (Property("Company", nullable=False), Property("No", "Decimal", nullable=False), Property("Text"))
 
@@ -83,23 +73,13 @@ SETTINGS = {
 START = datetime(2026, 11, 22, 9, 0, 0, tzinfo=UTC)
 
 
-@dataclass
-class Answer:
-    """What a request for $metadata gets."""
-
-    body: bytes
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-class Tenant:
+class Tenant(Wireless):
     """A table of rows in hold and one of those in the ledger, whose clock stands still unless it is moved."""
 
     def __init__(self, folder: Path) -> None:
         self.database = folder / "tenant.db"
         self.switches = Switches()
         self.seconds = 0
-        self.between: Any = None
         self.texts = (f"text {number}" for number in itertools.count())
         self.asked: list[tuple[str, dict[str, str]]] = []
         with closing(sqlite3.connect(self.database)) as connection, connection:
@@ -109,41 +89,13 @@ class Tenant:
                     f'"No" INTEGER, "Text" TEXT, "{own}")'
                 )
                 connection.execute(f'CREATE UNIQUE INDEX {table}_key ON {table} ("Company", "No")')
-        projections = Catalogue((HELD, POSTED))
-        store = Store(self.database, projections.listing())
-        self._provider = Provider(projections, store, Writer({}, None), World(self.database, self.switches))
+        super().__init__((HELD, POSTED), World(self.database, self.switches))
 
-    def _answer(self, url: str) -> bytes:
+    def page(self, url: str, operation: str, **how: Any) -> Page:
         parts = urlsplit(url)
-        call = Call(
-            "GET",
-            ("main", "projection"),
-            f"{HOST}/main/ifsapplications/projection/v1/",
-            parts.path.partition("/v1/")[2],
-            parts.query,
-            {"accept": EXACT_JSON},
-        )
-        return self._provider.answer(call).body
-
-    def get(self, url: str, _operation: str, **_how: Any) -> Answer:
-        return Answer(self._answer(url))
-
-    def page(self, url: str, _operation: str, **_how: Any) -> Page:
-        parts = urlsplit(url)
-        self.asked.append(
-            (parts.path.rpartition("/")[2], {name: value for name, (value,) in parse_qs(parts.query).items()})
-        )
-        try:
-            answer = msgspec.json.decode(self._answer(url))
-        except OdpError as error:
-            raise (RefusedError if error.status in {400, 501} else ContractBrokenError)(str(error)) from None
-        if self.between:
-            self.between()
-        return Page(answer["value"], None)
-
-    def fetch(self, url: str, operation: str, **how: Any) -> Callable[[], Page]:
-        page = self.page(url, operation, **how)
-        return lambda: page
+        options = {name: value for name, (value,) in parse_qs(parts.query).items()}
+        self.asked.append((parts.path.rpartition("/")[2], options))
+        return super().page(url, operation, **how)
 
     def _do(self, statement: str, *values: Any) -> list[Any]:
         with closing(sqlite3.connect(self.database)) as connection, connection:

@@ -10,12 +10,13 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tap_ifs_cloud.delivered import GENERATIONS, Line
+from tap_ifs_cloud.delivered import GENERATIONS, Extent, Line
 from tap_ifs_cloud.key_store import LINES, KeyStoreError
 from tap_ifs_cloud.metadata import Property
 from tap_ifs_cloud.versions import Keys, Provisional, SecondsOver, version_of
 
 ETAG = 'W/"Vy8iQUFBWkkyQUFoQUFBNXZUQUFBOjIwMjUxMDA4MTcxNjEwIg=="'
+S, OTHER = Extent("s"), Extent("other")
 
 
 @pytest.fixture
@@ -24,11 +25,11 @@ def file(tmp_path):
 
 
 def test_a_line_goes_on_from_its_token_and_knows_what_was_noted(file):
-    with Line(file, "s", "q", None) as line:
+    with Line(file, S, "q", None) as line:
         assert not line.known
         line.note([(b"1", 5), (b"2", "etag")])
         token = line.token()
-    with Line(file, "s", "q", token) as line:
+    with Line(file, S, "q", token) as line:
         assert line.known
         assert (line.version(b"1"), line.version(b"2"), line.version(b"3")) == (5, "etag", None)
         assert line.token() == token
@@ -36,23 +37,23 @@ def test_a_line_goes_on_from_its_token_and_knows_what_was_noted(file):
 
 @pytest.mark.parametrize(("stream", "question", "token"), [("t", "q", None), ("s", "r", None), ("s", "q", "elsewhere")])
 def test_another_stream_question_or_token_is_another_line(file, stream, question, token):
-    with Line(file, "s", "q", None) as line:
+    with Line(file, S, "q", None) as line:
         line.note([(b"1", 5)])
         given_token = line.token()
-    with Line(file, stream, question, token or given_token) as line:
+    with Line(file, Extent(stream), question, token or given_token) as line:
         assert not line.known
         assert line.count() == 0
 
 
 def test_an_older_token_makes_uncertain_what_was_touched_since_and_forgets_no_key(file):
-    with Line(file, "s", "q", None) as line:
+    with Line(file, S, "q", None) as line:
         line.note([(b"1", 1), (b"2", 1), (b"3", 1)])
         older = line.token()
-    with Line(file, "s", "q", older) as line:
+    with Line(file, S, "q", older) as line:
         line.note([(b"2", 2), (b"4", 2)])
         line.note_gone([b"3"])
         line.token()
-    with Line(file, "s", "q", older) as line:
+    with Line(file, S, "q", older) as line:
         assert [line.version(key) for key in (b"1", b"2", b"3", b"4")] == [1, None, None, None]
         assert line.count() == 4
         line.begin_scan()
@@ -62,22 +63,22 @@ def test_an_older_token_makes_uncertain_what_was_touched_since_and_forgets_no_ke
 
 
 def test_what_was_noted_after_a_token_was_given_is_not_covered_by_it(file):
-    with Line(file, "s", "q", None) as line:
+    with Line(file, S, "q", None) as line:
         line.note([(b"1", 1)])
         token = line.token()
         line.next_generation()
         line.note_gone([b"1"])
-    with Line(file, "s", "q", token) as line:
+    with Line(file, S, "q", token) as line:
         assert line.holds(b"1")
 
 
 def test_the_last_generations_can_be_taken_up_and_gone_keys_leave_with_the_older_ones(file):
     tokens = []
-    with Line(file, "s", "q", None) as line:
+    with Line(file, S, "q", None) as line:
         line.note([(b"stays", 1), (b"goes", 1)])
         tokens.append(line.token())
     for number in range(GENERATIONS + 1):
-        with Line(file, "s", "q", tokens[-1]) as line:
+        with Line(file, S, "q", tokens[-1]) as line:
             if number == 0:
                 line.note_gone([b"goes"])
             line.note([(b"stays", number)])
@@ -86,44 +87,44 @@ def test_the_last_generations_can_be_taken_up_and_gone_keys_leave_with_the_older
         assert connection.execute("SELECT count(*) FROM keys").fetchone() == (1,)
     known = []
     for token in tokens:
-        with Line(file, "s", "q", token) as line:
+        with Line(file, S, "q", token) as line:
             known.append(line.known)
     assert known == [False] * 2 + [True] * GENERATIONS
 
 
 def test_a_line_that_another_process_holds_is_refused_with_a_sentence_and_free_when_that_ends(file):
-    with Line(file, "s", "q", None) as line:
+    with Line(file, S, "q", None) as line:
         token = line.token()
     code = (
-        "import sys; from pathlib import Path; from tap_ifs_cloud.delivered import Line; "
-        f"Line(Path({str(file)!r}), 's', 'q', {token!r}); print('held', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from tap_ifs_cloud.delivered import Extent, Line; "
+        f"Line(Path({str(file)!r}), Extent('s'), 'q', {token!r}); print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout.readline() == "held\n"
         with pytest.raises(KeyStoreError, match="s is being read by another run that began with the same state"):
-            Line(file, "s", "q", token)
-        with Line(file, "s", "q", None) as line:  # another destination's first run
+            Line(file, S, "q", token)
+        with Line(file, S, "q", None) as line:  # another destination's first run
             assert not line.known
         other.kill()
         other.wait()
-    with Line(file, "s", "q", token) as line:
+    with Line(file, S, "q", token) as line:
         assert line.known
 
 
 def test_the_lines_that_were_used_last_are_kept_but_for_those_that_are_held(file):
-    with Line(file, "s", "q", None) as first, Line(file, "other", "q", None) as other:
+    with Line(file, S, "q", None) as first, Line(file, OTHER, "q", None) as other:
         first.note([(b"1", 1)])
         token, others_token = first.token(), other.token()
         for number in range(LINES + 2):
-            with Line(file, "s", "q", None) as line:
+            with Line(file, S, "q", None) as line:
                 line.note([(b"1", number)])
                 line.token()
         assert first.version(b"1") == 1
-    with Line(file, "s", "q", None), Line(file, "s", "q", token) as line:
+    with Line(file, S, "q", None), Line(file, S, "q", token) as line:
         assert not line.known  # it was held no more, and used longest ago
-    with Line(file, "other", "q", others_token) as line:
+    with Line(file, OTHER, "q", others_token) as line:
         assert line.known
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("SELECT count(*) FROM lines WHERE stream = 's'").fetchone() == (LINES,)
@@ -134,25 +135,25 @@ def test_a_file_that_is_no_key_store_is_refused_with_a_sentence(file):
     file.parent.mkdir()
     file.write_text("no database" * 100)
     with pytest.raises(KeyStoreError, match=r"can't be used: file is not a database.*costs one full reading"):
-        Line(file, "s", "q", None)
+        Line(file, S, "q", None)
 
 
 def test_a_file_of_a_newer_version_is_refused_with_a_sentence(file):
-    Line(file, "s", "q", None).close()
+    Line(file, S, "q", None).close()
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(KeyStoreError, match="newer tap-ifs-cloud"):
-        Line(file, "s", "q", None)
+        Line(file, S, "q", None)
 
 
 def test_a_folder_that_cant_be_made_is_refused_with_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(KeyStoreError, match="can't be used"):
-        Line(tmp_path / "file" / "keys.db", "s", "q", None)
+        Line(tmp_path / "file" / "keys.db", S, "q", None)
 
 
 def test_the_file_is_for_its_owner_alone(file):
-    Line(file, "s", "q", None).close()
+    Line(file, S, "q", None).close()
     assert {path.stat().st_mode & 0o777 for path in file.parent.iterdir()} == {0o600}
     assert file.parent.stat().st_mode & 0o777 == 0o700
 
@@ -160,7 +161,7 @@ def test_the_file_is_for_its_owner_alone(file):
 def test_a_key_of_four_parts_takes_less_than_a_hundred_bytes(file):
     keys = Keys("s", [Property(name, "Edm.String") for name in ("OrderNo", "LineNo", "RelNo", "LineItemNo")], None)
     rows = 50_000
-    with Line(file, "s", "q", None) as line:
+    with Line(file, S, "q", None) as line:
         for start in range(0, rows, 5_000):
             line.note(
                 (

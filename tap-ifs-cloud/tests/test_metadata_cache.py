@@ -239,8 +239,8 @@ def test_ifs_cloud_says_that_its_document_is_unchanged_without_sending_it(tmp_pa
             "state_dir": str(tmp_path),
         }
         service = service_of(config, "SitesHandling", "main", "projection")
-        for _ in range(2):
-            cache = MetadataCache(tmp_path, max_age_seconds=0)
+        for now in (0.0, MAX_AGE_SECONDS):
+            cache = MetadataCache(tmp_path, lambda now=now: now)
             metadata = cache.metadata(service, metadata_of(connected(config), service))
             assert "SiteSet" in metadata.entity_sets
     asked = [request["status"] for request in box.world.requests if request["path"].endswith("$metadata")]

@@ -16,39 +16,39 @@ def answer(status: int, code: str = "", message: object = "") -> Response:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "step", "error", "stops"),
+    ("status", "code", "step", "error"),
     [
-        (302, "", Step.STOP, AuthError, "run"),
-        (307, "", Step.STOP, AuthError, "run"),
-        (400, "", Step.REPHRASE, RefusedError, "stream"),
-        (400, "ODP_DESERIALIZATION_ERROR", Step.REPHRASE, RefusedError, "stream"),
-        (400, "DATABASE_ERROR", Step.REPHRASE, RefusedError, "stream"),
-        (401, "", Step.RENEW, AuthError, "run"),
-        (403, "SE_UNAUTHORIZED", Step.STOP, ContractBrokenError, "stream"),
-        (403, "", Step.STOP, ContractBrokenError, "stream"),
-        (404, "ODP_RESOURCE_NOTFOUND", Step.STOP, ContractBrokenError, "stream"),
-        (405, "", Step.STOP, ContractBrokenError, "stream"),
-        (406, "", Step.REPHRASE, RefusedError, "stream"),
-        (412, "", Step.STOP, ContractBrokenError, "stream"),
-        (414, "", Step.REPHRASE, RefusedError, "stream"),
-        (415, "", Step.REPHRASE, RefusedError, "stream"),
-        (423, "", Step.STOP, UnavailableError, "run"),
-        (428, "ODP_MISSING_PRECONDITION", Step.STOP, ContractBrokenError, "stream"),
-        (429, "", Step.AGAIN, ThrottledError, "run"),
-        (500, "MI_MODIFIED_ERROR", Step.AT_ONCE, UnavailableError, "run"),
-        (500, "DATABASE_ERROR", Step.AGAIN, RefusedError, "stream"),
-        (500, "", Step.AGAIN, UnavailableError, "run"),
-        (501, "ODP_NOT_IMPLEMENTED", Step.REPHRASE, RefusedError, "stream"),
-        (502, "", Step.AGAIN, UnavailableError, "run"),
-        (503, "", Step.AGAIN, UnavailableError, "run"),
-        (504, "ODP_OPERATION_TIMEOUT", Step.SHRINK, ContractBrokenError, "stream"),
-        (504, "", Step.SHRINK, UnavailableError, "run"),
-        (418, "TEAPOT", Step.STOP, ContractBrokenError, "stream"),
+        (302, "", Step.STOP, AuthError),
+        (307, "", Step.STOP, AuthError),
+        (400, "", Step.REPHRASE, RefusedError),
+        (400, "ODP_DESERIALIZATION_ERROR", Step.REPHRASE, RefusedError),
+        (400, "DATABASE_ERROR", Step.REPHRASE, RefusedError),
+        (401, "", Step.RENEW, AuthError),
+        (403, "SE_UNAUTHORIZED", Step.STOP, ContractBrokenError),
+        (403, "", Step.STOP, ContractBrokenError),
+        (404, "ODP_RESOURCE_NOTFOUND", Step.STOP, ContractBrokenError),
+        (405, "", Step.STOP, ContractBrokenError),
+        (406, "", Step.REPHRASE, RefusedError),
+        (412, "", Step.STOP, ContractBrokenError),
+        (414, "", Step.REPHRASE, RefusedError),
+        (415, "", Step.REPHRASE, RefusedError),
+        (423, "", Step.STOP, UnavailableError),
+        (428, "ODP_MISSING_PRECONDITION", Step.STOP, ContractBrokenError),
+        (429, "", Step.AGAIN, ThrottledError),
+        (500, "MI_MODIFIED_ERROR", Step.AT_ONCE, UnavailableError),
+        (500, "DATABASE_ERROR", Step.AGAIN, RefusedError),
+        (500, "", Step.AGAIN, UnavailableError),
+        (501, "ODP_NOT_IMPLEMENTED", Step.REPHRASE, RefusedError),
+        (502, "", Step.AGAIN, UnavailableError),
+        (503, "", Step.AGAIN, UnavailableError),
+        (504, "ODP_OPERATION_TIMEOUT", Step.SHRINK, ContractBrokenError),
+        (504, "", Step.SHRINK, UnavailableError),
+        (418, "TEAPOT", Step.STOP, ContractBrokenError),
     ],
 )
-def test_a_status_and_a_code_mean_one_step_and_one_error(status, code, step, error, stops):
+def test_a_status_and_a_code_mean_one_step_and_one_error(status, code, step, error):
     meaning = meaning_of(answer(status, code))
-    assert (meaning.step, meaning.error, meaning.stops) == (step, error, stops)
+    assert (meaning.step, meaning.error) == (step, error)
     assert type(failure(answer(status, code), "orders page 3")) is error
 
 

@@ -12,71 +12,19 @@ import threading
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ifs_bi_core.errors import ExitCode
-from ifs_bi_core.http.message import Response
 from ifs_bi_core.singer.account import Account
-from ifs_bi_sandbox.ifs.catalogue import Catalogue
-from ifs_bi_sandbox.ifs.errors import OdpError
-from ifs_bi_sandbox.ifs.exchange import EXACT_JSON, Call
-from ifs_bi_sandbox.ifs.provider import Provider
-from ifs_bi_sandbox.ifs.store import Store
-from ifs_bi_sandbox.ifs.writer import Writer
+from pipeline.killable import KilledError
 from pipeline.tenant import COMPANIES, PROJECTIONS, Arrived, Tenant
-from tap_ifs_cloud.client import Page
-from tap_ifs_cloud.odata import follow
-from tap_ifs_cloud.outcomes import RefusedError
+from pipeline.wireless import HOST, Wireless
 from tap_ifs_cloud.tap import TapIfsCloud
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-HOST = "https://ifs.invalid"
-ROOT = f"{HOST}/main/ifsapplications/projection/v1/"
-
-
-class KilledError(BaseException):
-    """The process is gone."""
-
-
-class Cloud:
-    """Asks the tenant without a wire; after each page that is answered, the tenant changes as the schedule says."""
-
-    def __init__(self, tenant: Tenant) -> None:
-        catalogue = Catalogue(PROJECTIONS)
-        store = Store(tenant.world.database, catalogue.listing())
-        self._provider = Provider(catalogue, store, Writer({}, None), tenant.world)
-        self.between: Callable[[], None] = lambda: None
-        self.pages = 0
-
-    def _answer(self, url: str) -> bytes:
-        parts = urlsplit(url)
-        call = Call(
-            "GET", ("main", "projection"), ROOT, parts.path.partition("/v1/")[2], parts.query, {"accept": EXACT_JSON}
-        )
-        return self._provider.answer(call).body
-
-    def get(self, url: str, _operation: str, **_how: Any) -> Response:
-        return Response(200, {}, self._answer(url))
-
-    def page(self, url: str, _operation: str, **_how: Any) -> Page:
-        try:
-            answer = msgspec.json.decode(self._answer(url))
-        except OdpError as error:
-            raise RefusedError(str(error)) from None
-        self.pages += 1
-        self.between()
-        link = answer.get("@odata.nextLink")
-        return Page(answer["value"], follow(link, url) if link else None)
-
-    def fetch(self, url: str, operation: str, **how: Any) -> Callable[[], Page]:
-        page = self.page(url, operation, **how)
-        return lambda: page
+    from collections.abc import Iterator
 
 
 class Story:
@@ -85,7 +33,7 @@ class Story:
     def __init__(self, turns: Any, **tap: Any) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="matrix-"))
         self.tenant = Tenant(self.folder)
-        self.cloud = Cloud(self.tenant)
+        self.cloud = Wireless(PROJECTIONS, self.tenant.world)
         self.arrived = Arrived()
         self.settings = tap
         self._new_turns = turns

@@ -130,6 +130,21 @@ def test_a_projection_that_the_tenant_has_without_the_set_is_passed_over(pinged)
     assert pinged(entities=[wrong])["projection"].found["projection"] == "SitesHandling"
 
 
+def test_of_a_collection_that_is_keyed_by_company_the_set_before_it_is_looked_at(box, pinged):
+    box.world.switches.forbidden_projections = ["CompanyHandling"]
+    cost_centres = {
+        "name": "cost_centres",
+        "projection": "CodePartValuesHandling",
+        "entity_set": "CompanyFinanceSet/CodeBArray",
+        "company": "Company",
+        "key": ["Company", "CodePart", "CodePartValue"],
+    }
+    found = pinged(streams=["cost_centres"], entities=[cost_centres])
+    assert failed(found) == []
+    assert found["row"].found == {"entity_set": "CompanyFinanceSet", "rows": 1, "etag": True}
+    assert "CompanyFinanceSet was asked for" in found["pages"].sentence
+
+
 def test_a_user_without_companies_is_sent_to_allowed_companies(box, pinged):
     box.world.switches.allowed_companies = []
     found = pinged()

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from ifs_bi_core.errors import ContractBrokenError
 from ifs_bi_core.singer.lines import Envelope, encode
 from tap_ifs_cloud.metadata import Property
-from tap_ifs_cloud.odata import row_version
+from tap_ifs_cloud.odata import ETAG_MEMBER, row_version
 from tap_ifs_cloud.record_pages import RecordPages
 from tap_ifs_cloud.record_values import RowVersions, fixed_moments
 from tap_ifs_cloud.rows import RowReader
 from tap_ifs_cloud.time_zone import SourceZone
-from tap_ifs_cloud.versions import ETAG_MEMBER, Keys, version_of
+from tap_ifs_cloud.versions import Keys, version_of
 from tap_ifs_cloud.wire_rows import column
 
 PROPERTIES = {

@@ -101,6 +101,13 @@ def test_an_answer_that_is_no_sum_is_not_taken_for_one(box, figures, records):
     assert ["$apply" in options for options in asked(box)][:2] == [True, False]
 
 
+def test_a_link_that_leads_back_to_itself_comes_to_an_end(box, figures, records):
+    nowhere = {"value": [], "@odata.nextLink": "Nowhere?$skiptoken=1"}
+    box.world.faults.append(Fault("ifs", "status", path=f"*.svc/{LEDGER}", status=200, body=nowhere, times=1))
+    box.world.faults.append(Fault("ifs", "status", path="*.svc/Nowhere", status=200, body=nowhere, times=None))
+    assert figures().sums("gl_voucher_rows", BY, OF) == added(records["gl_voucher_rows"], BY)
+
+
 def test_sums_of_many_digits_are_added_up_to_the_last_one(box, figures):
     amount = "12345678901234567890123456789012345.01"
     some, none = json.dumps({"value": [{"Company": "10", "AmountTotal": amount}]}), json.dumps({"value": []})

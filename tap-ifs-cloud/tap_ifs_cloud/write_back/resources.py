@@ -14,7 +14,7 @@ from ifs_bi_core.redaction import shown
 from ifs_bi_core.singer.lines import encode
 
 from tap_ifs_cloud.entities import Entity
-from tap_ifs_cloud.odata import instant, limited, literal
+from tap_ifs_cloud.odata import NUMBERS, WHOLE_NUMBERS, instant, limited, literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +25,6 @@ _SHOWN = 80  # characters of a name that an error repeats
 _ACTION = re.compile(r"\w+(\.\w+)*")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _ZONED = re.compile(r"(Z|[+-]\d\d:\d\d)$")
-_WHOLE = frozenset({"Edm.Int64", "Edm.Int32", "Edm.Int16", "Edm.Byte", "Edm.SByte"})
-_NUMBERS = frozenset({"Edm.Decimal", "Edm.Double", "Edm.Single"}) | _WHOLE
 _AS_TEXT: Final = frozenset({"Edm.Decimal", "Edm.Int64"})
 """What ``IEEE754Compatible=true`` writes as text (OData JSON format 4.0, §7.1)."""
 
@@ -182,9 +180,9 @@ def _converted(value: Any, prop: Property) -> Any:
         return None
     if prop.is_collection:
         raise TypeError("a list can't be written")
-    if prop.type in _NUMBERS:
+    if prop.type in NUMBERS:
         number = _number(value)
-        if prop.type in _WHOLE and number != number.to_integral_value():
+        if prop.type in WHOLE_NUMBERS and number != number.to_integral_value():
             raise ValueError("not a whole number")
         return number
     if prop.type == "Edm.Boolean":

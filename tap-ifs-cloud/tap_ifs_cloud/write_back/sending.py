@@ -25,10 +25,11 @@ from ifs_bi_core.http.transport import transport
 from ifs_bi_core.singer.lines import decode
 
 from tap_ifs_cloud.candidates import candidates, place_of
-from tap_ifs_cloud.client import EXACT_JSON, PLAIN_JSON
+from tap_ifs_cloud.client import EXACT_JSON, PLAIN_JSON, WISH_REFUSED
 from tap_ifs_cloud.connection import credentials, limiter_of, service_of
 from tap_ifs_cloud.entities import catalogue
 from tap_ifs_cloud.metadata_cache import Document, MetadataCache, names_of
+from tap_ifs_cloud.odata import ETAG_MEMBER
 from tap_ifs_cloud.outcomes import failure
 from tap_ifs_cloud.token import token_fetcher
 from tap_ifs_cloud.write_back.answers import Answer, Meaning, answer_of
@@ -151,7 +152,7 @@ class Writer:
             except UNREADABLE:
                 continue
             if isinstance(row, dict):
-                return Record(row, row.get("@odata.etag") or response.headers.get("ETag"))
+                return Record(row, row.get(ETAG_MEMBER) or response.headers.get("ETag"))
         raise OutcomeUnknownError(
             f"{words}: IFS Cloud's answer is cut off, or no record. Check that base_url leads to IFS Cloud and not to a "
             f"sign-in page, then run again."
@@ -225,7 +226,7 @@ class Writer:
         response = get(EXACT_JSON)
         if response.ok:
             self._reads_exact = True
-        elif self._reads_exact is None and response.status in {400, 406, 415}:
+        elif self._reads_exact is None and response.status in WISH_REFUSED:
             plain = get(PLAIN_JSON)
             if plain.ok:
                 self._reads_exact = False
