@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ifs_bi_core.errors import ConfigError
@@ -16,7 +17,7 @@ class Product(NamedTuple):
 
     Attributes:
         name: of the product.
-        module: in `target_looker_warehouse.warehouses`, with a function `address`.
+        module: in `target_looker_warehouse.warehouses`, with a function `address` that takes what `check_address` takes.
         extra: of this package that brings its driver; empty where no extra is needed.
         example: of an address.
     """
@@ -27,6 +28,7 @@ class Product(NamedTuple):
     example: str
 
 
+_FILE = "duckdb:///"
 _POSTGRESQL = Product("PostgreSQL", "postgresql", "postgresql", "postgresql://user:password@host/database")
 
 PRODUCTS = {
@@ -71,3 +73,9 @@ def check_address(warehouse_url: str, staging_url: str | None = None) -> Address
         ) from None
     found: Address = module.address(warehouse_url, staging_url)
     return found
+
+
+def missing_file(address: Address) -> Path | None:
+    """The file that would be made by opening a warehouse; None where there is nothing to make."""
+    file = Path(address.destination.removeprefix(_FILE))
+    return file if address.destination.startswith(_FILE) and not file.exists() else None

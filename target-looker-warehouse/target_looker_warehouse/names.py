@@ -10,6 +10,7 @@ name keeps it, so that the same name means the same column in every run.
 from __future__ import annotations
 
 import hashlib
+from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 from ifs_bi_core.errors import ContractBrokenError
@@ -31,6 +32,12 @@ def suffixed(name: str, dialect: Dialect) -> str:
 def versioned(name: str, number: int, dialect: Dialect) -> str:
     """The name of a column that holds what column ``name`` can't, since the type of its property changed."""
     return _extended(name, f"_v{number}", dialect)
+
+
+def later_columns(name: str, standing: Collection[str], dialect: Dialect) -> list[str]:
+    """The columns that came to hold what column ``name`` can't, as far as they stand: `amount_v2`, `amount_v3`."""
+    names = (versioned(name, number, dialect) for number in count(2))
+    return list(takewhile(standing.__contains__, names))
 
 
 def _extended(name: str, suffix: str, dialect: Dialect) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from target_looker_warehouse.dialects.facts import IdentifierCase
+    from target_looker_warehouse.dialects.facts import Dialect, IdentifierCase
     from target_looker_warehouse.loads import Load
     from target_looker_warehouse.rounds import Round
     from target_looker_warehouse.tables import ExistingTables, Plan, Table
@@ -120,13 +120,7 @@ class Warehouse:
 
     def _standing(self, name: str) -> ExistingTables:
         """The same, within a transaction."""
-        own, other = self.dialect.cased(name), suffixed(name, self.dialect)
-        spelled = own if self.dialect.holds(own) else other
-        found: ExistingTables = {}
-        told = self._connection.query(self.dialect.columns_of_tables, [self.schema, spelled, other])
-        for table, column, type_name in told:
-            found.setdefault(table, {})[column] = type_name
-        return found
+        return tables_called(name, self.schema, self._connection, self.dialect)
 
     def shape(self, plan: Plan) -> None:
         """Make the table of the plan, or add and widen its columns."""
@@ -264,6 +258,16 @@ class Warehouse:
 
     def _qualified(self, table: str) -> str:
         return self.dialect.qualified(*self._connection.inside, self.schema, table)
+
+
+def tables_called(name: str, schema: str, connection: Connection, dialect: Dialect) -> ExistingTables:
+    """The tables of a schema that may be meant by a name, within a transaction (`Warehouse.existing`)."""
+    own, other = dialect.cased(name), suffixed(name, dialect)
+    spelled = own if dialect.holds(own) else other
+    found: ExistingTables = {}
+    for table, column, type_name in connection.query(dialect.columns_of_tables, [schema, spelled, other]):
+        found.setdefault(table, {})[column] = type_name
+    return found
 
 
 def _close(connection: Connection, pool: Pool | None, started_over: set[str]) -> None:

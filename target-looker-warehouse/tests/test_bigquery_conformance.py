@@ -2,9 +2,9 @@
 
 import pytest
 from box_bigquery import GAPS
+from conformance import CASES, ORDERS, Case, in_order, representative_first
 from ifs_bi_core.errors import IfsBiError
 from singer_lines import INTEGER, STRING, record, schema
-from test_conformance import CASES, ORDERS, Case, _sorted, representative_first
 
 OWN_CASES = {
     "properties that differ in case alone, ones that SQL knows, and ones that no column can be called": Case(
@@ -47,7 +47,7 @@ OWN_CASES = {
 
 def held(box, case):
     return {
-        name: _sorted(box.rows(name, case.config.get("schema")))
+        name: in_order(box.rows(name, case.config.get("schema")))
         for name in box.tables()
         if not name.startswith("_ifs_")
     }

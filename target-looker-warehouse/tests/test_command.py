@@ -6,9 +6,9 @@ import signal
 import subprocess
 
 import pytest
+from conformance import IN_DUCKDB_FIRST
 from ifs_bi_core.errors import ExitCode
 from singer_lines import INTEGER, MONEY, STRING, raw, record, schema, state
-from test_conformance import IN_DUCKDB_FIRST
 
 ORDERS = schema("orders", ["id"], id=INTEGER, a=STRING)
 GOOD = [ORDERS, record("orders", {"id": 1, "a": "x"}), state({"at": 0.1})]

@@ -3,12 +3,14 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import lkml
 import pytest
 from click.testing import CliRunner
 from ifs_bi_core.errors import ConfigError, ExitCode
 from singer_lines import INTEGER, MOMENT, MONEY, STRING, activate, record, schema
+from target_looker_warehouse import dialects
 from target_looker_warehouse.lookml.command import lookml
 from target_looker_warehouse.lookml.schemas import schemas
 
@@ -69,7 +71,10 @@ def test_an_edited_file_is_named_with_what_to_do(tmp_path):
     )
 
 
-@pytest.mark.parametrize("dialect", ["bigquery", "duckdb", "postgresql", "redshift", "snowflake"])
+DIALECTS = {path.stem for path in Path(dialects.__file__).parent.glob("*.py")} - {"__init__", "facts"}
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
 def test_every_dialect_is_known(tmp_path, dialect):
     ran = run(tmp_path, "--dialect", dialect, "--schema", "erp")
     assert ran.exit_code == 0, ran.output

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ifs_bi_core.errors import ContractBrokenError
 from target_looker_warehouse.dialects.duckdb import DUCKDB
 from target_looker_warehouse.dialects.postgresql import POSTGRESQL
-from target_looker_warehouse.names import names_for, suffixed
+from target_looker_warehouse.names import later_columns, names_for, suffixed
 
 SHORT = replace(DUCKDB, name_bytes=11)
 names = st.lists(st.text("aAbBéÉ \0", max_size=3), unique=True, max_size=8)
@@ -100,3 +100,11 @@ def test_a_character_that_no_name_has_is_an_underscore(name, start):
     assert chosen.startswith(start)
     assert PLAIN.holds(chosen)
     assert (chosen == name) == (name == "_ok")
+
+
+def test_the_columns_that_came_later_end_where_one_is_missing():
+    assert later_columns("amount", {"amount", "amount_v2", "amount_v3", "amount_v5"}, DUCKDB) == [
+        "amount_v2",
+        "amount_v3",
+    ]
+    assert later_columns("amount", {"amount", "amount_v3"}, DUCKDB) == []

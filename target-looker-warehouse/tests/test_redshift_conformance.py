@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_conformance import CASES, _sorted, representative_first
+from conformance import CASES, in_order, representative_first
 
 BESIDE = {
     "numbers widen and keep their values": {
@@ -15,8 +15,8 @@ BESIDE = {
 
 def left(box, name):
     case = CASES[name]
-    wanted = {table: _sorted(rows) for table, rows in BESIDE[name].items()} if name in BESIDE else case.left(box)
-    return {table: _sorted(box.rows(table, case.config.get("schema"))) for table in box.tables()}, wanted
+    wanted = {table: in_order(rows) for table, rows in BESIDE[name].items()} if name in BESIDE else case.left(box)
+    return case.found(box), wanted
 
 
 def feed(box, name, **config):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 from box_snowflake import GAPS, OTHERWISE
+from conformance import CASES, in_order, representative_first
 from ifs_bi_core.errors import IfsBiError
-from test_conformance import CASES, _sorted, representative_first
 
 
 def _fed(box, case, **config):
     for lines in case.runs:
         box.feed(*lines, **(case.config | config))
-    return {table: _sorted(box.rows(table, case.config.get("schema"))) for table in box.tables()}
+    return case.found(box)
 
 
 def _left(box, name):
     return (
-        {table: _sorted(rows) for table, rows in OTHERWISE[name].items()}
+        {table: in_order(rows) for table, rows in OTHERWISE[name].items()}
         if name in OTHERWISE
         else CASES[name].left(box)
     )
@@ -34,10 +34,7 @@ def test_these_lines_row_by_row_and_their_last_run_again_leave_these_rows(snowfl
     assert _fed(snowflake_box, case, batch_size_rows=1) == _left(snowflake_box, name)
     if case.config.get("load_method") != "append-only" and "without key" not in name:
         snowflake_box.feed(*case.runs[-1], **case.config)
-        tables = {
-            table: _sorted(snowflake_box.rows(table, case.config.get("schema"))) for table in snowflake_box.tables()
-        }
-        assert tables == _left(snowflake_box, name)
+        assert case.found(snowflake_box) == _left(snowflake_box, name)
 
 
 @pytest.mark.parametrize("name", GAPS)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from box_snowflake import GAPS
+from conformance import CASES
 from ifs_bi_core.errors import ConfigError, IfsBiError
 from singer_lines import INTEGER, MOMENT, MONEY, OBJECT, STRING, activate, raw, record, schema
 from snowflake import connector
 from snowflake_wire import RUN, Recorder
 from target_looker_warehouse.target import TargetLookerWarehouse
-from test_conformance import CASES
 
 GOLDEN = Path(__file__).parent / "golden"
 DEFINITION = re.compile(r"(CREATE|ALTER|DROP|USE)\b")

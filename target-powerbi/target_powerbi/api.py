@@ -21,6 +21,7 @@ from ifs_bi_core.http.tokens import TokenSource
 from ifs_bi_core.http.transport import transport
 from ifs_bi_core.singer.lines import decode, encode
 
+from target_powerbi.dax import quoted_column, quoted_table
 from target_powerbi.limits import LIMITS
 from target_powerbi.outcomes import NOTHING_HAPPENED, REFUSED, refusal, token_refused
 from target_powerbi.sign_in import SignIn
@@ -169,7 +170,7 @@ class PowerBI:
     def count_rows(self, dataset_id: str, table: str) -> int | None:
         """How many rows a table shows; None where Power BI can't or won't say, which depends on tenant and role."""
         try:
-            return self._count(dataset_id, _quoted(table), f"number of rows in table '{table}'")
+            return self._count(dataset_id, quoted_table(table), f"number of rows in table '{table}'")
         except (*NOTHING_HAPPENED, OutcomeUnknownError) as error:
             _LOG.info("%s", error)
             return None
@@ -180,8 +181,7 @@ class PowerBI:
         Raises:
             IfsBiError: it can't be asked now (the classes of `target_powerbi.outcomes.NOT_NOW`).
         """
-        rows = _quoted(table)
-        of_post = f'FILTER({rows},{rows}[{BATCH.name}]="{name}")'
+        of_post = f'FILTER({quoted_table(table)},{quoted_column(table, BATCH.name)}="{name}")'
         try:
             return self._count(dataset_id, of_post, f"number of rows of POST {name} in table '{table}'")
         except REFUSED as error:
@@ -277,12 +277,6 @@ def connect(
         others=sender(SlidingWindow(LIMITS.other_calls_per_minute, clock=surroundings.clock, sleep=surroundings.sleep)),
         workspace=f"{settings.api_url}/v1.0/myorg/groups/{settings.workspace_id}",
     )
-
-
-def _quoted(table: str) -> str:
-    """The table's name as DAX writes it."""
-    name = table.replace("'", "''")
-    return f"'{name}'"
 
 
 def _answer(send: Send, request: Request) -> Response:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 DataType: TypeAlias = Literal["String", "Int64", "Double", "Decimal", "Boolean", "DateTime"]
 DATA_TYPES: tuple[DataType, ...] = ("String", "Int64", "Double", "Decimal", "Boolean", "DateTime")
 """What a column of a push dataset can be (MicrosoftDocs/powerbi-docs ``developer/api-dataset-properties.md``)."""
+NUMBERS: frozenset[DataType] = frozenset({"Int64", "Double", "Decimal"})
+"""Those that can be added up."""
 
 SummarizeBy: TypeAlias = Literal["default", "none", "sum", "min", "max", "count", "average", "distinctCount"]
 SUMMARIZE_BY: tuple[SummarizeBy, ...] = (

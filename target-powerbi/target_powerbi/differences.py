@@ -18,12 +18,10 @@ class Difference:
     Attributes:
         added: columns it doesn't have yet; Power BI can add them.
         broken: column, its type now, and its type to be ("gone" where the SCHEMA has it no more); Power BI can't mend these.
-        described: formats or measures differ, which costs no rows.
     """
 
     added: tuple[Column, ...]
     broken: tuple[tuple[str, str, str], ...]
-    described: bool
 
 
 def difference(now: Table, wanted: Table) -> Difference:
@@ -37,7 +35,6 @@ def difference(now: Table, wanted: Table) -> Difference:
             for name, kind in types.items()
             if wanted_types.get(name) != kind
         ),
-        described=now.definition() != wanted.definition(),
     )
 
 

@@ -247,12 +247,6 @@ class Kept:
         table_id = self._id(stream)
         self._db.executemany("DELETE FROM kept_rows WHERE table_id = ? AND key = ?", ((table_id, key) for key in keys))
 
-    def take_back(self, stream: str, keys: Iterable[str], *, status: Status) -> None:
-        """Forget rows that were kept ahead of a request that Power BI refused."""
-        with self._together():
-            self._drop(stream, keys)
-            self.mark(stream, status)
-
     def older(self, stream: str, generation: int, most: int) -> dict[str, Row]:
         """The first rows, at most so many, that the table shows and no refresh from `generation` on carried."""
         return self._shown(stream, "coalesce(generation, -1) < ?", generation, most)

@@ -133,6 +133,14 @@ def loads_of(rows: int, size: int, *, shown: int, large: bool, most_rows: int, l
     return loads
 
 
+def duration(seconds: float) -> str:
+    """How long that is, for a person: ``2 h 5 min``, ``40 s``."""
+    if seconds < MINUTE:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / MINUTE), round(HOUR / MINUTE))
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def _most(limits: Limits) -> int:
     """POSTs that fit into an hour at most."""
     return int(limits.posts_per_minute * HOUR / MINUTE)

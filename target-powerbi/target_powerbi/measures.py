@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ifs_bi_core.singer.sinks import DELETED_AT, ROW_VERSION
 
+from target_powerbi.dax import quoted_column, quoted_table
 from target_powerbi.limits import LIMITS
 from target_powerbi.model import FIGURES, PROPERTY
 from target_powerbi.tables import SIGN, Measure
@@ -78,42 +79,46 @@ def _figure(figure: Figure, table: Table, tables: Mapping[str, Table], write_mod
 
 def _sum(amount: str, table: Table, write_mode: WriteMode) -> str:
     """An amount of each row, added up over the rows that count."""
-    name, each = _quoted(table.name), _named(amount, table)
-    if write_mode == "mirror":
-        return f"SUMX({name}, {each})"
-    if write_mode == "signed":
-        sign = _column(table, SIGN.property)
-        return f"SUM({sign})" if each == "1" else f"SUMX({name}, ({each}) * {sign})"
-    version = _column(table, ROW_VERSION)
-    latest = f"CALCULATE(MAXX({name}, {each}), {version} = newest)"
-    return f"SUMX({_subjects(table, table.identity)}, {_newest(table)} RETURN IF(NOT (gone > newest), {latest}))"
+    name, each = quoted_table(table.name), _named(amount, table)
+    match write_mode:
+        case "mirror":
+            return f"SUMX({name}, {each})"
+        case "signed":
+            sign = _column(table, SIGN.property)
+            return f"SUM({sign})" if each == "1" else f"SUMX({name}, ({each}) * {sign})"
+        case "append":
+            latest = f"CALCULATE(MAXX({name}, {each}), {_column(table, ROW_VERSION)} = newest)"
+            counted = f"{_newest(table)} RETURN IF(NOT (gone > newest), {latest})"
+            return f"SUMX({_subjects(table, table.identity)}, {counted})"
 
 
 def _members(among: Among, table: Table, write_mode: WriteMode) -> str:
     """The keys of a table's rows of which something is true."""
     on = tuple(prop for prop, _ in among.on)
     keys, condition = _subjects(table, on), f"KEEPFILTERS({_named(among.where, table)})"
-    if write_mode == "mirror":
-        return f"CALCULATETABLE({keys}, {condition})"
-    if write_mode == "signed":
-        return f"FILTER({keys}, CALCULATE(SUM({_column(table, SIGN.property)}), {condition}) > 0)"
-    if set(table.identity) != set(on):
-        raise LookupError(among.stream)
-    latest = f"CALCULATETABLE({_quoted(table.name)}, {_column(table, ROW_VERSION)} = newest, {condition})"
-    return f"FILTER({keys}, {_newest(table)} RETURN NOT (gone > newest) && NOT (ISEMPTY({latest})))"
+    match write_mode:
+        case "mirror":
+            return f"CALCULATETABLE({keys}, {condition})"
+        case "signed":
+            return f"FILTER({keys}, CALCULATE(SUM({_column(table, SIGN.property)}), {condition}) > 0)"
+        case "append":
+            if set(table.identity) != set(on):
+                raise LookupError(among.stream)
+            latest = f"CALCULATETABLE({quoted_table(table.name)}, {_column(table, ROW_VERSION)} = newest, {condition})"
+            return f"FILTER({keys}, {_newest(table)} RETURN NOT (gone > newest) && NOT (ISEMPTY({latest})))"
 
 
 def _newest(table: Table) -> str:
     """When the row of a key changed last, and when it was found to be gone, whatever else a report filters."""
     if not table.identity:
         raise LookupError(table.stream)
-    every = f"ALLEXCEPT({_quoted(table.name)}, {_columns(table, table.identity)})"
+    every = f"ALLEXCEPT({quoted_table(table.name)}, {_columns(table, table.identity)})"
     newest = f"VAR newest = CALCULATE(MAX({_column(table, ROW_VERSION)}), {every})"
     return f"{newest} VAR gone = CALCULATE(MAX({_column(table, DELETED_AT)}), {every})"
 
 
 def _subjects(table: Table, properties: Iterable[str]) -> str:
-    return f"SUMMARIZE({_quoted(table.name)}, {_columns(table, properties)})"
+    return f"SUMMARIZE({quoted_table(table.name)}, {_columns(table, properties)})"
 
 
 def _columns(table: Table, properties: Iterable[str]) -> str:
@@ -129,8 +134,4 @@ def _column(table: Table, prop: str) -> str:
     column = table.column_of(prop)
     if column is None:
         raise LookupError(prop)
-    return f"{_quoted(table.name)}[{column.name.replace(']', ']]')}]"
-
-
-def _quoted(table: str) -> str:
-    return "'" + table.replace("'", "''") + "'"
+    return quoted_column(table.name, column.name)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.singer.sinks import DELETED_AT, ROW_VERSION
 
+from target_powerbi.choices import NUMBERS
 from target_powerbi.columns import is_day
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ def facts_of(
     hidden = hidden or (prop == ROW_VERSION and not versions)
     if kind == "DateTime":
         return ColumnFacts("Short Date" if is_day(properties[prop]) else "General Date", None, hidden)
-    if kind in {"Int64", "Double", "Decimal"}:
+    if kind in NUMBERS:
         if prop in keys:
             return ColumnFacts("0", "none", hidden)
         return ColumnFacts(*_of_number(prop), hidden)

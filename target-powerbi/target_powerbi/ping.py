@@ -12,9 +12,10 @@ from ifs_bi_core.ping import Check, Ping, Status
 
 from target_powerbi.allowance import allowance
 from target_powerbi.api import connect
+from target_powerbi.capacity import Capacity
 from target_powerbi.dataset import named
 from target_powerbi.kept import Kept, file_of
-from target_powerbi.limits import HOUR, LIMITS
+from target_powerbi.limits import HOUR
 from target_powerbi.mirroring.run import zone_of
 from target_powerbi.outcomes import ALLOW_QUERIES
 from target_powerbi.settings import read_settings
@@ -150,16 +151,16 @@ class _PushDataset:
     def _limits(self) -> Check:
         file, now = file_of(self._settings), self._surroundings.clock()
         sent: list[tuple[float, int]] = []
-        largest = 0
+        largest, large = 0, False
         if file.exists():
             try:
                 with closing(Kept(file)) as kept:
                     largest = max(kept.held_by_stream().values(), default=0)
+                    large = Capacity(kept, retains=self._settings.retention_policy == "none").large
                     known = self._dataset.id if self._dataset else kept.dataset_id
                     sent = Traffic(kept.database, known).sendings(now - HOUR) if known else []
             except ConfigError as error:
                 return Check("limits", f"What they leave can't be told now. {error}", Status.NOTICE)
-        large = largest >= LIMITS.large_table_rows and self._settings.retention_policy == "none"
         left = allowance(sent, now, large=large)
         facts = {
             "rows_this_hour": left.rows,

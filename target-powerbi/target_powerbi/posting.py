@@ -263,10 +263,7 @@ class Posting:
         return self._lines[dataset_id]
 
     def _table(self, stream: str) -> Table:
-        kept = self._kept.table(stream)
-        if kept is None:
-            raise KeyError(stream)
-        return kept.table
+        return self._kept.tables()[stream].table
 
     def _name(self, stream: str) -> str:
         """A new name; it ends with the sequence number of the POST, where such numbers are in use."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.errors import ContractBrokenError, OutcomeUnknownError
 
+from target_powerbi.choices import NUMBERS
+from target_powerbi.dax import quoted_column, quoted_table
 from target_powerbi.outcomes import NOTHING_HAPPENED
 from target_powerbi.tables import Column
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from target_powerbi.tables import Table
 
 _FULL_NAME = re.compile(r".*?\[(.+)\]", re.DOTALL)
-_KINDS = {"text": {"String", "DateTime"}, "number": {"Int64", "Double", "Decimal"}, "true or false": {"Boolean"}}
+_KINDS = {"text": {"String", "DateTime"}, "number": NUMBERS, "true or false": {"Boolean"}}
 """Kinds of JSON values, and the data types that have them."""
 
 
@@ -30,22 +32,21 @@ def columns_shown(table: Table, ask: Callable[[str], list[dict[str, Any]]]) -> t
         table: as it should be. A column whose values are of the right kind is taken to have the right type.
         ask: answers a DAX query with its rows.
     """
-    name = "'" + table.name.replace("'", "''") + "'"
     try:
-        rows = ask(f"EVALUATE TOPN(1, {name})")
+        rows = ask(f"EVALUATE TOPN(1, {quoted_table(table.name)})")
         if rows:
             return tuple(_of_row(table, rows[0]))
-        if _has(ask, name, table.all_columns):
+        if _has(ask, table.name, table.all_columns):
             return table.all_columns
-        return tuple(column for column in table.all_columns if _has(ask, name, [column])) or None
+        return tuple(column for column in table.all_columns if _has(ask, table.name, [column])) or None
     except (*NOTHING_HAPPENED, OutcomeUnknownError):
         return None
 
 
-def _has(ask: Callable[[str], list[dict[str, Any]]], name: str, columns: Iterable[Column]) -> bool:
-    chosen = ", ".join(f'"{place}", {name}[{column.name.replace("]", "]]")}]' for place, column in enumerate(columns))
+def _has(ask: Callable[[str], list[dict[str, Any]]], table: str, columns: Iterable[Column]) -> bool:
+    chosen = ", ".join(f'"{place}", {quoted_column(table, column.name)}' for place, column in enumerate(columns))
     try:
-        ask(f"EVALUATE TOPN(1, SELECTCOLUMNS({name}, {chosen}))")
+        ask(f"EVALUATE TOPN(1, SELECTCOLUMNS({quoted_table(table)}, {chosen}))")
     except ContractBrokenError:  # the query names what is not there
         return False
     return True

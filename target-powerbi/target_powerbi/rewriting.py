@@ -11,12 +11,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from ifs_bi_core.errors import ContractBrokenError, OutcomeUnknownError, RowRejectedError
-from ifs_bi_core.ledger.keys import key_text
-from ifs_bi_core.singer.lines import decode
 
 from target_powerbi.bodies import BYTES_FOR_NAME, parts
 from target_powerbi.kept import Status
-from target_powerbi.limits import HOUR, MINUTE, loads_of
+from target_powerbi.limits import HOUR, MINUTE, duration, loads_of
 from target_powerbi.posting import Outcome
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from target_powerbi.kept import Kept
     from target_powerbi.limits import Load
     from target_powerbi.posting import Posting
-    from target_powerbi.tables import Table
 
 Refuse: TypeAlias = Callable[[str, str, str], bool]
 """Puts a row aside for good, by stream, key and reason; False: it did not come in this run, which has to end."""
@@ -94,7 +91,7 @@ class Rewriting:
                 "%s rows have to be written, and Power BI takes %s in one dataset: that lasts %s from now on.",
                 f"{sum(load.rows for load in loads):,}",
                 reason,
-                _duration(seconds),
+                duration(seconds),
             )
 
     def rewrite(self, stream: str, refuse: Refuse | None = None) -> None:
@@ -138,7 +135,7 @@ class Rewriting:
         if seconds > HOUR:
             raise ContractBrokenError(
                 f"{stream}: rows changed, and to show that, all {count:,} rows of table '{self._name(stream)}' would have to be "
-                f"written anew. Within Power BI's limits that lasts {_duration(seconds)}, in which people would see a part of "
+                f"written anew. Within Power BI's limits that lasts {duration(seconds)}, in which people would see a part of "
                 f"them. Set write_mode: signed, which never rewrites, or on_unknown: rewrite to have it done all the same."
             )
 
@@ -182,20 +179,4 @@ class Rewriting:
         )
 
     def _name(self, stream: str) -> str:
-        kept = self._kept.table(stream)
-        if kept is None:
-            raise KeyError(stream)
-        return kept.table.name
-
-
-def key_in_ledger(table: Table, key: str) -> str | None:
-    """The key of a kept row as the ledger writes it; None where the table's rows have no key."""
-    if not table.keys:
-        return None
-    return key_text(dict(zip(table.keys, decode(key), strict=True)), sorted(table.keys))
-
-
-def _duration(seconds: float) -> str:
-    """A duration in words."""
-    hours, minutes = divmod(round(seconds / MINUTE), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+        return self._kept.tables()[stream].table.name

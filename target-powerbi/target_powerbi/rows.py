@@ -9,7 +9,8 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from ifs_bi_core.singer.lines import encode
+from ifs_bi_core.ledger.keys import key_text
+from ifs_bi_core.singer.lines import decode, encode
 from ifs_bi_core.singer.sinks import ROW_VERSION
 from msgspec import defstruct
 
@@ -109,6 +110,13 @@ def _shape(names: Sequence[str]) -> Callable[..., Any]:
 def key_of(row: Mapping[str, Any], keys: Sequence[str]) -> str:
     """The key as JSON text; numbers that are equal give the same text."""
     return encode([value if type(value := row[name]) is str else _plain(value) for name in keys]).decode()
+
+
+def key_in_ledger(table: Table, key: str) -> str | None:
+    """The key that `key_of` made, as the ledger writes it; None where the table's rows have no key."""
+    if not table.keys:
+        return None
+    return key_text(dict(zip(table.keys, decode(key), strict=True)), sorted(table.keys))
 
 
 def version_of(row: Mapping[str, Any]) -> str | None:

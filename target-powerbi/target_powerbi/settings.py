@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from target_powerbi.choices import TableChoice
 
 WriteMode: TypeAlias = Literal["mirror", "signed", "append"]
+"""How rows are written. Each way has keys and columns of its own (`tables.table_of`), rows (`sinks`), a delivery
+(`target.TargetPowerBI.run`), measures (`measures`), and figures that can be compared (`command.verification`); which of the other
+settings go with it, `read_settings` says."""
 OnMissingColumn: TypeAlias = Literal["fail", "add", "drop"]
 OnUnknown: TypeAlias = Literal["stop", "rewrite", "accept"]
 RetentionPolicy: TypeAlias = Literal["none", "basicFIFO"]

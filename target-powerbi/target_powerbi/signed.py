@@ -257,7 +257,4 @@ class SignedDelivery:
             )
 
     def _name(self, stream: str) -> str:
-        kept = self._kept.table(stream)
-        if kept is None:
-            raise KeyError(stream)
-        return kept.table.name
+        return self._kept.tables()[stream].table.name

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ifs_bi_core.errors import ConfigError, ContractBrokenError
 from ifs_bi_core.singer.sinks import DELETED_AT, ROW_VERSION
 
-from target_powerbi.choices import ColumnChoice, TableChoice
+from target_powerbi.choices import NUMBERS, ColumnChoice, TableChoice
 from target_powerbi.columns import data_type
 from target_powerbi.limits import LIMITS
 from target_powerbi.model import TYPES, ColumnFacts, facts_of, needed_of
@@ -30,7 +30,6 @@ METADATA = "_sdc_"
 
 _FORBIDDEN_IN_TABLES = re.compile(r"[^\t\n\r #\-0-9@A-Z^_a-z~-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FORBIDDEN_IN_COLUMNS = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_NUMBERS = frozenset({"Int64", "Double", "Decimal"})
 _RESERVED = "date"
 """A table of this name is lost by the service (sql-bi/Pbi-PushDataset renames it for that reason)."""
 
@@ -139,7 +138,7 @@ class Table:
         columns = [column.definition() for column in self.all_columns]
         if not self.adds_up:
             for column in columns:
-                if column["dataType"] in _NUMBERS and column["name"] != SIGN.name:
+                if column["dataType"] in NUMBERS and column["name"] != SIGN.name:
                     column["summarizeBy"] = "none"
         return {"name": self.name, "columns": columns, **({"measures": measures} if measures else {})}
 

@@ -17,7 +17,7 @@ from target_powerbi.kept import Kept, file_of
 from target_powerbi.mirroring.run import Mirroring, open_mirroring
 from target_powerbi.mirroring.sinks import MirroringSink
 from target_powerbi.posting import Posting
-from target_powerbi.rewriting import key_in_ledger
+from target_powerbi.rows import key_in_ledger
 from target_powerbi.setting_table import SETTINGS
 from target_powerbi.settings import read_settings
 from target_powerbi.signed import SignedDelivery

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 import time
 from collections import Counter
 from itertools import groupby
@@ -21,6 +22,10 @@ from ifs_bi_sandbox.powerbi.limits import Spent
 from ifs_bi_sandbox.servers import Sandbox
 from ifs_bi_sandbox.world import Switches
 from target_powerbi.target import TargetPowerBI
+
+sys.path.insert(0, str(Path(__file__).parent))  # for helpers: importlib mode doesn't add a test's folder
+
+from powerbi_verbs import orders, verb  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -51,11 +51,11 @@ def test_every_key_is_found_again(kept, rows):
     assert {key: row.sent for key, row in kept.find("orders", rows).items()} == rows
 
 
-def test_taken_back_rows_are_forgotten(kept):
+def test_dropped_rows_are_forgotten_and_the_status_stays(kept):
     kept.write("orders", {"k": Row(b"{}"), "l": Row(b"{}")}, status=Status.PENDING)
-    kept.take_back("orders", ["k"], status=Status.CLEAN)
+    kept.drop("orders", ["k"])
     assert kept.find("orders", ["k", "l"]).keys() == {"l"}
-    assert kept.status("orders") is Status.CLEAN
+    assert kept.status("orders") is Status.PENDING
 
 
 def test_dropping_older_generations_makes_a_rewrite_due_only_where_a_shown_row_goes(kept):

@@ -23,7 +23,6 @@ VERSIONED = {
     "_ifs_row_version": {"type": "string", "format": "date-time"},
 }
 NOTES = {"Text": {"type": "string"}}
-TECHNICAL = {"_sign", "_ifs_batch"}
 
 
 @pytest.fixture

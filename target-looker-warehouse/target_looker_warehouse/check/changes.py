@@ -15,7 +15,7 @@ from target_looker_warehouse.check.step import (
     schema,
 )
 
-V1, V2, V3 = (f"2024-01-0{day}T00:00:00.000000Z" for day in (1, 2, 3))
+V1, V2 = (f"2024-01-0{day}T00:00:00.000000Z" for day in (1, 2))
 _KT = {"k": STRING, "x": STRING}
 _DELETED = {**_KT, "_sdc_deleted_at": MOMENT}
 _VERSIONED = {**_DELETED, "_ifs_row_version": MOMENT}

@@ -7,7 +7,6 @@ import json
 import logging
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from itertools import count, takewhile
 from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.columnar.columns import Kind
@@ -15,7 +14,7 @@ from ifs_bi_core.errors import ConfigError
 
 from target_looker_warehouse.addresses import check_address
 from target_looker_warehouse.command.plain_values import plain
-from target_looker_warehouse.names import names_for, suffixed, versioned
+from target_looker_warehouse.names import later_columns, names_for, suffixed
 from target_looker_warehouse.target import TargetLookerWarehouse
 
 if TYPE_CHECKING:
@@ -235,8 +234,7 @@ class _Reading:
         named = names_for(sources, self._columns, self._dialect, system=self._dialect.system_columns)
         found = {column: source for source, column in named.items()}
         for source in beside:
-            later = (versioned(named[source], number, self._dialect) for number in count(2))
-            found |= dict.fromkeys(takewhile(self._columns.__contains__, later), source)
+            found |= dict.fromkeys(later_columns(named[source], self._columns, self._dialect), source)
         return found
 
     def rows(self, table: str) -> list[Row]:

@@ -1,1 +1,1 @@
-"""Verbs of `ifs-bi` that are about a warehouse."""
+"""Verbs of `ifs-bi` about a warehouse: `verify` with all it compares, and `warehouse_check`, whose steps are in `check`."""

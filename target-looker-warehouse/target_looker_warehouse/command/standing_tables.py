@@ -6,7 +6,6 @@ Every statement is a plain SELECT with quoted names, so that it means the same i
 from __future__ import annotations
 
 from decimal import Decimal
-from itertools import chain, count, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ifs_bi_core.columnar.columns import ColumnType, Kind, column_type
@@ -15,8 +14,9 @@ from ifs_bi_core.singer.sinks import DELETED_AT
 
 from target_looker_warehouse.command.plain_values import plain
 from target_looker_warehouse.loads import LOADS, read_streams
-from target_looker_warehouse.names import names_for, suffixed, versioned
+from target_looker_warehouse.names import later_columns, names_for
 from target_looker_warehouse.tables import table_name
+from target_looker_warehouse.warehouse import tables_called
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from target_looker_warehouse.command.plain_values import PlainSums
     from target_looker_warehouse.dialects.facts import Dialect
+    from target_looker_warehouse.tables import ExistingTables
     from target_looker_warehouse.warehouses.connection import Connection
 
 _NUMBERS = frozenset({Kind.INTEGER, Kind.DECIMAL})
@@ -92,15 +93,10 @@ class StandingTables:
         """A table of the schema as SQL text."""
         return self.dialect.qualified(*self._connection.inside, self._schema, table)
 
-    def _columns(self, name: str) -> dict[str, dict[str, str]]:
-        """The columns and types of tables that may be meant by a name, by table."""
-        other, own = suffixed(name, self.dialect), self.dialect.cased(name)
-        spelled = own if self.dialect.holds(own) else other
-        found: dict[str, dict[str, str]] = {}
-        rows = self.ask(name, self.dialect.columns_of_tables, [self._schema, spelled, other])
-        for table, column, type_name in rows:
-            found.setdefault(table, {})[column] = type_name
-        return found
+    def _columns(self, name: str) -> ExistingTables:
+        """The tables that may be meant by a name."""
+        with self._connection.transaction(f"table {name!r}", "be read"):
+            return tables_called(name, self._schema, self._connection, self.dialect)
 
 
 class StandingTable:
@@ -218,8 +214,7 @@ class StandingTable:
         """The sum of a property: in each row, one of the columns that came to hold it has its value."""
         self._column(name)
         own = self._names[name]
-        later = takewhile(self._columns.__contains__, (versioned(own, number, self._dialect) for number in count(2)))
-        return " + ".join(self._sum(column) for column in chain([own], later))
+        return " + ".join(self._sum(column) for column in (own, *later_columns(own, self._columns, self._dialect)))
 
     def _sum(self, column: str) -> str:
         kept: ColumnType | None = self._dialect.column_type(self._columns[column])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ifs_bi_core.errors import ConfigError, ContractBrokenError
 from ifs_bi_core.source_counts import filtered, mapped
 
-from target_looker_warehouse.addresses import check_address
+from target_looker_warehouse.addresses import check_address, missing_file
 from target_looker_warehouse.command.key_differences import key_file
 from target_looker_warehouse.command.plain_values import plain
 from target_looker_warehouse.command.standing_tables import StandingTables
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from target_looker_warehouse.command.key_differences import KeyDifferences
     from target_looker_warehouse.command.standing_tables import StandingTable
     from target_looker_warehouse.command.trial_balance import TrialBalance
-
-_FILE = "duckdb:///"
 
 
 @dataclass(frozen=True)
@@ -75,9 +72,8 @@ def standing_tables(config: Mapping[str, Any]) -> Iterator[StandingTables]:
         IfsBiError: it can't be opened.
     """
     address = check_address(config["warehouse_url"], config.get("staging_url"))
-    _, is_file, path = address.destination.partition(_FILE)
-    if is_file and not Path(path).exists():  # opening it would make an empty one
-        raise ConfigError(f"There is no file {path}. Check the setting 'warehouse_url', or run the target first.")
+    if (file := missing_file(address)) is not None:  # opening it would make an empty one
+        raise ConfigError(f"There is no file {file}. Check the setting 'warehouse_url', or run the target first.")
     with closing(address.open()) as connection:
         case = config.get("identifier_case") or connection.dialect.identifier_case
         dialect, schema = replace(connection.dialect, identifier_case=case), config.get("schema")

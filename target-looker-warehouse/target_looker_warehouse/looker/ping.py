@@ -12,7 +12,7 @@ from ifs_bi_core.ledger.notifications import pending
 from ifs_bi_core.ledger.runs import DEFAULT_STATE_DIR, Ledger
 from ifs_bi_core.ping import Check, Ping, Status
 
-from target_looker_warehouse.addresses import check_address
+from target_looker_warehouse.addresses import check_address, missing_file
 from target_looker_warehouse.looker.notifier import check_installed, destination_of
 from target_looker_warehouse.looker.plan import ids_of
 from target_looker_warehouse.looker.settings import read_looker
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from target_looker_warehouse.looker.settings import LookerSettings
     from target_looker_warehouse.warehouses.connection import Address
 
-_FILE = "duckdb:///"
 _LONGEST_RETRY_SECONDS = 10.0  # a ping tells how it is now
 
 
@@ -58,8 +57,7 @@ def checks(config: Mapping[str, Any], surroundings: Surroundings = REAL) -> Iter
 
 def _warehouse(address: Address) -> Check:
     """Whether it can be connected to; a file that a first run would make is not made here."""
-    file = Path(address.destination.removeprefix(_FILE))
-    if address.destination.startswith(_FILE) and not file.exists():
+    if (file := missing_file(address)) is not None:
         return Check("warehouse", f"There is no file {file} yet; the first run makes it.")
     try:
         with closing(address.open()) as connection, connection.transaction("the warehouse", "be asked"):

@@ -59,13 +59,11 @@ class Plan:
         look: at the connection.
         told: kinds and names of what is told or looked at, in order.
         later: the same of what there are no calls for.
-        looks_up: whether the ids of datagroups have to be asked for.
     """
 
     look: Look
     told: tuple[tuple[Kind, str], ...]
     later: tuple[tuple[Kind, str], ...]
-    looks_up: bool
 
 
 def due_by(settings: LookerSettings, stream: str) -> list[str]:
@@ -106,7 +104,7 @@ def plan(settings: LookerSettings, due: Collection[str], known: Collection[str],
             told.append((Kind.CONNECTION, settings.connection))
     order = list(Kind)
     told.sort(key=lambda one: order.index(one[0]))
-    return Plan(look, tuple(told), tuple(later), looks_up)
+    return Plan(look, tuple(told), tuple(later))
 
 
 def ids_of(wanted: Iterable[str], found: Mapping[str, str]) -> dict[str, str]:

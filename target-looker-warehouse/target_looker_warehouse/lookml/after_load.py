@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from target_looker_warehouse.sinks import WarehouseSink
     from target_looker_warehouse.warehouse import Warehouse
 
-_CONNECTION = "warehouse"
-
 
 class LookmlFolder:
     """The folder of a LookML project that a run keeps up to date.
@@ -33,7 +31,7 @@ class LookmlFolder:
     def __init__(self, config: Mapping[str, Any]) -> None:
         require_lkml("Setting 'lookml_dir'")
         self._folder = Path(config["lookml_dir"])
-        self._connection: str = (config.get("looker") or {}).get("connection") or _CONNECTION
+        self._connection: str | None = (config.get("looker") or {}).get("connection")
         self._one_row_a_key = config["load_method"] != "append-only"
         self._roll_ups = bool(config["views"]) and self._one_row_a_key
 
@@ -53,7 +51,7 @@ class LookmlFolder:
             logger: is told what was kept or could not be done.
         """
         # Here and not above: who wants no LookML needn't have what writes it.
-        from target_looker_warehouse.lookml.project import Place  # noqa: PLC0415 - the reason is the line above
+        from target_looker_warehouse.lookml.project import DEFAULT_CONNECTION, Place  # noqa: PLC0415 - the reason is the line above
         from target_looker_warehouse.lookml.updating import loaded, standing_roll_ups, update  # noqa: PLC0415 - the same
 
         tables = {stream: table for stream, table in names.items() if table is not None}
@@ -64,7 +62,8 @@ class LookmlFolder:
         ]
         try:
             roll_ups = standing_roll_ups(warehouse) if self._roll_ups else frozenset()
-            place = Place(warehouse.dialect, warehouse.schema, self._connection, roll_ups=roll_ups)
+            connection = self._connection or DEFAULT_CONNECTION
+            place = Place(warehouse.dialect, warehouse.schema, connection, roll_ups=roll_ups)
             done = update(self._folder, loaded(schemas, tables, warehouse, keys=self._one_row_a_key), place)
         except IfsBiError as error:
             logger.warning(

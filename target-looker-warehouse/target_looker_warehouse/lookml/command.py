@@ -5,32 +5,30 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, replace
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 from ifs_bi_core.errors import ConfigError
 
+from target_looker_warehouse.dialects.bigquery import BIGQUERY
+from target_looker_warehouse.dialects.duckdb import DUCKDB
+from target_looker_warehouse.dialects.postgresql import POSTGRESQL
+from target_looker_warehouse.dialects.redshift import REDSHIFT
+from target_looker_warehouse.dialects.snowflake import SNOWFLAKE
+
 if TYPE_CHECKING:
-    from target_looker_warehouse.dialects.facts import Dialect
     from target_looker_warehouse.lookml.updating import Updated
 
 
-class _Choice(NamedTuple):
-    """A dialect that the command knows: its module in `target_looker_warehouse.dialects`, and where tables are by default."""
-
-    constant: str
-    schema: str
-
-
 _DIALECTS = {
-    "bigquery": _Choice("BIGQUERY", ""),
-    "duckdb": _Choice("DUCKDB", "main"),
-    "postgresql": _Choice("POSTGRESQL", "public"),
-    "redshift": _Choice("REDSHIFT", "public"),
-    "snowflake": _Choice("SNOWFLAKE", "PUBLIC"),
+    "bigquery": (BIGQUERY, ""),
+    "duckdb": (DUCKDB, "main"),
+    "postgresql": (POSTGRESQL, "public"),
+    "redshift": (REDSHIFT, "public"),
+    "snowflake": (SNOWFLAKE, "PUBLIC"),
 }
+"""By the names that the command takes: what the warehouse can do, and where tables are if nobody says so."""
 _MODEL = re.compile(r"[a-z][a-z0-9_]*")
 _QUOTED = re.compile(r'["`;{}\\\n]')
 
@@ -92,10 +90,12 @@ def lookml(folder: Path, catalog: Any, *, dialect: str, as_json: bool, **options
     from target_looker_warehouse.lookml.schemas import schemas  # noqa: PLC0415 - the same
     from target_looker_warehouse.lookml.updating import planned, update  # noqa: PLC0415 - the same
 
-    facts = _facts(dialect, options["identifier_case"])
+    facts, schema = _DIALECTS[dialect]
+    if options["identifier_case"]:
+        facts = replace(facts, identifier_case=options["identifier_case"])
     place = Place(
         facts,
-        _named("--schema", options["schema"] or _DIALECTS[dialect].schema),
+        _named("--schema", options["schema"] or schema),
         _named("--connection", options["connection"]),
         _model(options["model"]),
         frozenset() if options["no_views"] else ROLL_UPS,
@@ -109,11 +109,6 @@ def lookml(folder: Path, catalog: Any, *, dialect: str, as_json: bool, **options
         folder, planned(found, facts), place, forget=options["forget"], replace_edited=options["replace_edited"]
     )
     click.echo(json.dumps({**asdict(done.files), "left_out": list(done.left_out)}) if as_json else _told(folder, done))
-
-
-def _facts(name: str, identifier_case: Any) -> Dialect:
-    facts: Dialect = getattr(import_module(f"target_looker_warehouse.dialects.{name}"), _DIALECTS[name].constant)
-    return replace(facts, identifier_case=identifier_case) if identifier_case else facts
 
 
 def _named(option: str, name: str) -> str:

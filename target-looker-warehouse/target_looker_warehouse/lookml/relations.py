@@ -58,10 +58,6 @@ class Relation:
         ordered = sorted(columns, key=lambda one: (place.get(one.source, len(key)), one.source))
         return cls(stream, table.name, tuple(ordered), key, (stream,))
 
-    def column(self, source: str) -> Column | None:
-        """The column of a property, or None."""
-        return next((column for column in self.columns if column.source == source), None)
-
     def as_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
         return {

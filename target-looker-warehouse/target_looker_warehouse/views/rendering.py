@@ -8,13 +8,12 @@ really called, that one is missing, and that its values are spread over `amount`
 from __future__ import annotations
 
 import re
-from itertools import count, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from ifs_bi_core.columnar.columns import DECIMAL_DIGITS, ColumnType, Kind
 from ifs_bi_core.singer.sinks import DELETED_AT
 
-from target_looker_warehouse.names import names_for, versioned
+from target_looker_warehouse.names import later_columns, names_for
 from target_looker_warehouse.views.catalogue import KINDS
 
 if TYPE_CHECKING:
@@ -149,8 +148,7 @@ def _null(name: str, dialect: Dialect) -> str:
 def _value(name: str, columns: Mapping[str, str], dialect: Dialect) -> str | None:
     """A property of a row in the type that views take it for; None where the table doesn't have it so."""
     held = names_for([name], columns, dialect)[name]
-    others = (versioned(held, number, dialect) for number in count(2))
-    spread = [held, *takewhile(columns.__contains__, others)] if held in columns else []
+    spread = [held, *later_columns(held, columns, dialect)] if held in columns else []
     values = [_taken(KINDS.get(name, Kind.TEXT), column, columns[column], dialect) for column in spread]
     found = [value for value in values if value is not None]
     if not found or len(found) < len(values):

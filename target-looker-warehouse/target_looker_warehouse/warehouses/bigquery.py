@@ -48,7 +48,7 @@ _ONCE: dict[str, Any] = {"retry": None, "job_retry": None, "timeout": REQUEST_TI
 _FAILURES = (*ERRORS, JobFailedError, JobUnfinishedError)
 
 
-def address(warehouse_url: str, staging_url: str | None) -> Address:
+def address(warehouse_url: str, staging_url: str | None = None) -> Address:
     """What the address means (`bigquery_address.place`); nothing is opened, and no staging place is needed.
 
     Raises:

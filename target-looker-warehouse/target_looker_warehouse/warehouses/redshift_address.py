@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ifs_bi_core.errors import ConfigError
 from ifs_bi_core.redaction import REDACTOR
+from ifs_bi_core.settings import is_loopback
 
 _PORT = 5439
 _OPTIONS = frozenset(
@@ -59,7 +59,7 @@ def parameters(warehouse_url: str) -> Parameters:
     if role is not None and not _ROLE.fullmatch(role):
         raise _malformed("has an iam_role in its query that is neither 'default' nor the ARN of a role")
     iam, ssl = (_flag(options.pop(name, default)) for name, default in (("iam", "false"), ("ssl", "true")))
-    if not ssl and (iam or not _on_this_machine(host)):
+    if not ssl and (iam or not is_loopback(host)):
         raise _malformed("switches ssl off, and a password goes to another machine over TLS alone")
     workgroup = options.pop("workgroup", None)
     driver: dict[str, Any] = {"sslmode": "verify-full", "ssl": ssl, "iam": iam, "database": database} | options
@@ -91,10 +91,3 @@ def _malformed(what: str) -> ConfigError:
         f"redshift:///database?iam=true&cluster_identifier=name&region=eu-central-1&db_user=name "
         f"(serverless: workgroup=name in the place of cluster_identifier and db_user)."
     )
-
-
-def _on_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -80,7 +80,7 @@ _FAILURES = (connector.Error, OSError)
 """What the connector raises: of the network, sometimes what the libraries beneath it do."""
 
 
-def address(warehouse_url: str, staging_url: str | None) -> Address:
+def address(warehouse_url: str, staging_url: str | None = None) -> Address:
     """What an address means (`snowflake_address.parameters`); Snowflake has a stage of its own.
 
     Raises:

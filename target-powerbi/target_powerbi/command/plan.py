@@ -13,10 +13,11 @@ from ifs_bi_core.http.client import REAL
 
 from target_powerbi.allowance import Allowance, allowance
 from target_powerbi.bodies import BYTES_FOR_NAME
+from target_powerbi.capacity import Capacity
 from target_powerbi.command.rehearsal import TO_BE_MADE, Doing, Rehearsal, copy_kept, overheard
 from target_powerbi.command.singer_input import singer_input
 from target_powerbi.kept import Kept, KeptTable
-from target_powerbi.limits import HOUR, LIMITS, finished_at, loads_of
+from target_powerbi.limits import HOUR, finished_at, loads_of
 from target_powerbi.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -152,10 +153,7 @@ def _left(kept: Kept, settings: Settings) -> Allowance:
     now = REAL.clock()
     known = kept.dataset_id
     sent = Traffic(kept.database, known).sendings(now - HOUR) if known else []
-    large = settings.retention_policy == "none" and any(
-        rows >= LIMITS.large_table_rows for rows in kept.held_by_stream().values()
-    )
-    return allowance(sent, now, large=large)
+    return allowance(sent, now, large=Capacity(kept, retains=settings.retention_policy == "none").large)
 
 
 def _tables(
@@ -204,7 +202,6 @@ def _new_columns(before: KeptTable | None, doing: Doing) -> tuple[str, ...] | No
 def _rewrite_seconds(kept: Kept, stream: str, most_rows: int) -> float:
     """On a dataset that nothing was sent to within the last hour."""
     rows, size = kept.volume(stream)
-    others = [count for other, count in kept.held_by_stream().items() if other != stream]
-    large = max(others, default=0) >= LIMITS.large_table_rows
+    large = Capacity(kept, retains=True).others_are_large(stream)
     loads = loads_of(rows, size + rows * BYTES_FOR_NAME, shown=0, large=large, most_rows=most_rows)
     return finished_at(loads, (), 0.0)[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from target_powerbi.limits import HOUR, LIMITS, MINUTE
+from target_powerbi.limits import LIMITS, MINUTE, duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,14 +74,6 @@ def digits(value: Decimal) -> str:
     """A number with every digit that it needs."""
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def duration(seconds: float) -> str:
-    """``2 h 5 min``, ``40 s``."""
-    if seconds < MINUTE:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / MINUTE), round(HOUR / MINUTE))
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _cells(table: TablePlan) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from ifs_bi_core.http.client import REAL
 from ifs_bi_core.singer.lines import decode
 
 from target_powerbi.api import connect
+from target_powerbi.choices import NUMBERS
+from target_powerbi.dax import quoted_column, quoted_table
 from target_powerbi.kept import Kept, Status, file_of
 from target_powerbi.limits import LIMITS
 from target_powerbi.outcomes import ALLOW_QUERIES
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from target_powerbi.settings import Settings
     from target_powerbi.tables import Column, Table
 
-_NUMBERS = frozenset({"Int64", "Double", "Decimal"})
 _DIGITS = 200  # of sums while they are made: exact for every column but those of doubles far apart
 _LAST_BIT = Decimal(2) ** -52
 _DOUBLES = Decimal("1e-9")  # of the sum of magnitudes
@@ -172,7 +173,7 @@ def _verified(api: PowerBI, kept: Kept, dataset_id: str, stream: str, found: Kep
     if found.status is not Status.CLEAN:
         due = "it may show something else than the kept rows; the next run makes it right."
     signed = settings.write_mode == "signed"
-    columns = [column for column in table.columns if column.type in _NUMBERS]
+    columns = [column for column in table.columns if column.type in NUMBERS]
     try:
         answer = api.query(
             dataset_id, query_of(table, columns, signed=signed), operation=f"sums of table '{table.name}'"
@@ -198,10 +199,10 @@ def _no_source(table: Table, settings: Settings) -> str | None:
 
 def query_of(table: Table, columns: Iterable[Column], *, signed: bool) -> str:
     """The DAX query for the number of rows, as ``[0]``, and for the sum of each column, in their order."""
-    name = "'" + table.name.replace("'", "''") + "'"
+    name = quoted_table(table.name)
 
     def of(column: Column) -> str:
-        return f"{name}[{column.name.replace(']', ']]')}]"
+        return quoted_column(table.name, column.name)
 
     sums = [f"SUMX({name}, {of(one)} * {of(SIGN)})" if signed else f"SUM({of(one)})" for one in columns]
     rows = f"SUM({of(SIGN)})" if signed else f"COUNTROWS({name})"

@@ -40,7 +40,7 @@ from ifs_bi_core.http.retry import RetryRules, next_wait
 from ifs_bi_core.http.tokens import TokenSource
 from ifs_bi_core.http.transport import transport
 
-from target_powerbi.mirroring.address import LAST_FOLDER, SETTING, OneLakeFolder, landing_zone
+from target_powerbi.mirroring.address import LAST_FOLDER, SETTING
 from target_powerbi.mirroring.files import temporary_name
 from target_powerbi.mirroring.landing_zone import taken
 from target_powerbi.sign_in import SignIn
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from ifs_bi_core.http.message import Send
     from ifs_bi_core.http.policies import Attempt
 
+    from target_powerbi.mirroring.address import OneLakeFolder
     from target_powerbi.settings import Settings
 
 STORAGE_SCOPE = "https://storage.azure.com/.default"
@@ -273,11 +274,10 @@ class _Session(requests.Session):
         return response
 
 
-def onelake_files(settings: Settings, surroundings: Surroundings, observe: Callable[[Attempt], None]) -> OneLakeFiles:
-    """The landing zone of the settings, behind all HTTP policies; nothing is sent yet."""
-    folder = landing_zone(settings.landing_zone_url or "")
-    if not isinstance(folder, OneLakeFolder):
-        raise TypeError(f"{folder} is no folder of OneLake")
+def onelake_files(
+    folder: OneLakeFolder, settings: Settings, surroundings: Surroundings, observe: Callable[[Attempt], None]
+) -> OneLakeFiles:
+    """The files below a folder, behind all HTTP policies, as who the settings say; nothing is sent yet."""
     rules = RetryRules(limit_seconds=settings.retry_limit_seconds, attempts=_ATTEMPTS)
     send = client(
         transport(requests.Session()),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from ifs_bi_core.errors import ConfigError, ContractBrokenError
 from ifs_bi_core.http.client import REAL
 
 from target_powerbi.kept import Kept
+from target_powerbi.mirroring.address import Folder, landing_zone
 from target_powerbi.mirroring.landing_zone import LandingZone
 from target_powerbi.mirroring.local_files import LocalFiles
 
@@ -89,13 +88,13 @@ def zone_of(
     Raises:
         ConfigError: what is needed to go there is not installed.
     """
-    return LandingZone(_files(settings, settings.landing_zone_url or "", surroundings, observe))
+    return LandingZone(_files(settings, surroundings, observe))
 
 
-def _files(settings: Settings, url: str, surroundings: Surroundings, observe: Callable[[Attempt], None]) -> Files:
-    parts = urlsplit(url)
-    if parts.scheme == "file":
-        return LocalFiles(Path(unquote(parts.path)))
+def _files(settings: Settings, surroundings: Surroundings, observe: Callable[[Attempt], None]) -> Files:
+    folder = landing_zone(settings.landing_zone_url or "")
+    if isinstance(folder, Folder):
+        return LocalFiles(folder.path)
     try:
         # Here and not above: who writes to a folder needs nothing of Azure.
         from target_powerbi.mirroring.onelake import onelake_files  # noqa: PLC0415 - the reason is the line above
@@ -104,4 +103,4 @@ def _files(settings: Settings, url: str, surroundings: Surroundings, observe: Ca
             f"Setting 'landing_zone_url' names OneLake, and {missing.name} is not installed. Install it with: pip install "
             f"'target-powerbi[fabric]'"
         ) from None
-    return onelake_files(settings, surroundings, observe)
+    return onelake_files(folder, settings, surroundings, observe)

@@ -70,7 +70,8 @@ def fault(onelake, kind, *, method=None, path=None, **how):
 
 
 def files_of(onelake, **settings):
-    return onelake_files(onelake.target(**settings).settings, REAL, lambda _: None)
+    found = onelake.target(**settings).settings
+    return onelake_files(landing_zone(found.landing_zone_url), found, REAL, lambda _: None)
 
 
 def test_rows_go_to_onelake_as_they_go_to_a_folder(onelake):
