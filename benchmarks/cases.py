@@ -1,4 +1,8 @@
-"""The cases of the bench as a table: what is compared with what, and how much faster it has to be."""
+"""The cases of the bench as a table: what is compared with what, and how much faster it has to be.
+
+A new case is a row of `CASES`. What programs do in it is a class with the members of `works.Work`; who takes part is a value in
+`programs`, and a peer's environment a file of `benchmarks/environments`.
+"""
 
 from __future__ import annotations
 

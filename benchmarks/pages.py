@@ -1,6 +1,6 @@
 """A static IFS Cloud in a process of its own, whose pages are rendered beforehand, so that the server is never the limit.
 
-``python benchmarks/pages.py --rows 1000000 [--latency 0.3] [--gzip]`` prints its address and serves until its input ends. One
+``python benchmarks/pages.py --rows 1000000 [--gzip]`` prints its address and serves until its input ends. One
 entity set, ``OrderLineSet``, of 25 columns and about 730 bytes a row: decimals, dates, timestamps, enums, nulls. It understands
 ``$top``, ``$skip`` and ``OrderNo gt '…'``, which is what taps go from page to page by, and nothing else. 5,000 rows are rendered
 once; those of a page differ from them only in a number of six digits, which takes 2 ms a page.
@@ -13,7 +13,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 import zlib
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -118,7 +117,7 @@ class Pages:
         return self._packed[first, end]
 
 
-def serve(rows: int, *, latency: float = 0.0, gzip: bool = False) -> None:
+def serve(rows: int, *, gzip: bool = False) -> None:
     """Print the address, and serve until standard input ends."""
     pages, document = Pages(rows), metadata(ENTITY_SET)
     if gzip:
@@ -138,11 +137,9 @@ def serve(rows: int, *, latency: float = 0.0, gzip: bool = False) -> None:
             if parts.path.endswith("$metadata"):
                 self._answer(document)
                 return
-            begun = time.monotonic()
             span = pages.span(dict(parse_qsl(parts.query)))
             packing = gzip and "gzip" in self.headers.get("Accept-Encoding", "")
             body = pages.packed(*span) if packing else pages.body(*span)
-            time.sleep(max(0.0, begun + latency - time.monotonic()))
             self._answer(body, "Content-Encoding: gzip\r\n" if packing else "")
 
         def _answer(self, body: bytes, more: str = "") -> None:
@@ -166,9 +163,9 @@ def serve(rows: int, *, latency: float = 0.0, gzip: bool = False) -> None:
 
 
 @contextmanager
-def page_server(rows: int, *, latency: float = 0.0, gzip: bool = False) -> Iterator[str]:
+def page_server(rows: int, *, gzip: bool = False) -> Iterator[str]:
     """Serve ``rows`` rows in a process of its own; gives the address."""
-    asked = [sys.executable, __file__, "--rows", str(rows), "--latency", str(latency), *(["--gzip"] if gzip else [])]
+    asked = [sys.executable, __file__, "--rows", str(rows), *(["--gzip"] if gzip else [])]
     with subprocess.Popen(asked, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
         assert process.stdout
@@ -179,6 +176,5 @@ def page_server(rows: int, *, latency: float = 0.0, gzip: bool = False) -> Itera
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds that an answer with rows takes at least")
     parser.add_argument("--gzip", action="store_true", help="pack answers for those who accept that")
     serve(**vars(parser.parse_args()))

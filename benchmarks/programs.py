@@ -30,7 +30,8 @@ class Program:
         command: what is started, without arguments.
         settings: its configuration, for a tap by the source's address, for a target by the place it loads to.
         kind: whose it is, ``ours``, ``peer`` or ``floor``.
-        environment: the folder of its environment, of `ENVIRONMENTS`; none: ours.
+        environment: the folder of its environment, of `ENVIRONMENTS`; none: ours. ``bench-NAME`` is made of
+            ``benchmarks/environments/NAME.txt``; those that the tests have too are named in the Makefile.
         configured: how it is told its settings; ``{config}`` is a file with all of them, and each has its name.
         copied: whether it takes ready CSV instead of Singer lines.
         naive: whether it gets timestamps without their ``Z``. target-duckdb needs that: DuckDB takes the first line of its CSV

@@ -150,12 +150,11 @@ class Bench:
         folder.mkdir()
         return folder
 
-    def pages(self, rows: int, **manner: Any) -> str:
+    def pages(self, rows: int, *, gzip: bool = False) -> str:
         """The address of a static server with that many rows (see `pages.page_server`)."""
-        asked = (rows, *sorted(manner.items()))
-        if asked not in self._addresses:
-            self._addresses[asked] = self._open.enter_context(page_server(rows, **manner))
-        return self._addresses[asked]
+        if (rows, gzip) not in self._addresses:
+            self._addresses[rows, gzip] = self._open.enter_context(page_server(rows, gzip=gzip))
+        return self._addresses[rows, gzip]
 
     def expected(self, rows: int, updates: Updates = NO_UPDATES) -> Fingerprint:
         """What a table with these rows has to hold."""

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import duckdb
-import psutil
 from fingerprints import COLUMNS, Fingerprint, fingerprint_sql, found, of_lines
 
 if TYPE_CHECKING:
@@ -124,10 +123,6 @@ class PostgreSQL:
 
     def __init__(self, server: Postgres) -> None:
         self.server = server
-        with server.admin() as admin:
-            (text,) = admin.execute("SELECT pg_read_file('postmaster.pid')").fetchone() or ("",)
-            (self.version,) = admin.execute("SHOW server_version").fetchone() or ("",)
-        self._postmaster = psutil.Process(int(text.split()[0]))
 
     def new(self, folder: Path) -> Place:
         """An empty place."""
@@ -165,14 +160,7 @@ class PostgreSQL:
 
     def cpu_seconds(self) -> float:
         """Of the server with all its processes, those that ended too."""
-        spent = 0.0
-        for process in [self._postmaster, *self._postmaster.children()]:
-            try:
-                times = process.cpu_times()
-            except psutil.NoSuchProcess:
-                continue
-            spent += times.user + times.system + times.children_user + times.children_system
-        return spent
+        return float(self.server.cpu_seconds())
 
     def _open(self, place: Place) -> psycopg.Connection[tuple[str]]:
         connection = self.server.admin(place.database)

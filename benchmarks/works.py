@@ -47,13 +47,11 @@ class Extract:
 
     Attributes:
         tap: the program.
-        latency: seconds that the server takes for a page.
         gzip: whether it packs pages.
         share: of the rows that others of its kind read.
     """
 
     tap: Program
-    latency: float = 0.0
     gzip: bool = False
     share: float = 1
 
@@ -70,7 +68,7 @@ class Extract:
     def once(self, bench: Bench) -> Taken:
         """Read."""
         rows = int(bench.sizes.of(self.tap) * self.share)
-        settings = self.tap.settings(bench.pages(rows, latency=self.latency, gzip=self.gzip))
+        settings = self.tap.settings(bench.pages(rows, gzip=self.gzip))
         if self not in bench.compared:
             folder = bench.new_folder()
             bench.run(self.tap, settings, folder, None, folder / "lines")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ifs_bi_sandbox.data.generate import LARGEST, SMALLEST
 from ifs_bi_sandbox.demo.command import demo
 from ifs_bi_sandbox.env_file import env_file
 from ifs_bi_sandbox.fabric.command import replicate
@@ -45,7 +46,7 @@ def _port_options(command: Callable[..., None]) -> Callable[..., None]:
     help=f"First of {len(SERVERS)} ports in a row, for {', '.join(SERVERS)}; 0: free ones.",
 )
 @_port_options
-@click.option("--scale", type=click.IntRange(300, 1_000_000), default=2000, show_default=True, help="Rows, about.")
+@click.option("--scale", type=click.IntRange(SMALLEST, LARGEST), default=2000, show_default=True, help="Rows, about.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same data.")
 @click.option(
     "--data", type=click.Path(dir_okay=False, path_type=Path), help="SQLite file to use, or to make and keep."

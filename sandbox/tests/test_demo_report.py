@@ -40,7 +40,7 @@ REPORT = {
 }
 RUNS = (
     Passage("target", 7.25, {"suppliers": 16, "purchase_orders": 74}),
-    Passage("target", 6, {"suppliers": 16, "purchase_orders": 9}),
+    Passage("target", 6, {"suppliers": 1, "purchase_orders": 9}),
 )
 STORY = Story(
     today=TODAY,
@@ -141,6 +141,14 @@ def test_the_page_says_what_moved_and_what_happened(read):
     assert ".envs/meltano/bin/meltano --environment=prod run tap-ifs-cloud target-powerbi" in text
 
 
+def test_of_streams_without_a_bookmark_all_rows_are_looked_at_and_what_differs_is_sent(read):
+    page_text = re.sub(r"\s+", " ", " ".join(read.texts))
+    assert "1 stream goes on from a bookmark" in page_text
+    assert "Of the others it looked at all rows" in page_text
+    text = shown(lambda screen: screen.moved(STORY))
+    assert re.search(r"suppliers +all rows +16 +1 +16 +1", text)
+
+
 def test_a_report_without_any_amount_is_a_page_too():
     nothing = {figure.name: {} for figure in FIGURES}
     Reader(page(replace(STORY, reports={"IFS Cloud": nothing, "Warehouse": nothing, "Power BI": nothing})))
@@ -163,7 +171,7 @@ def test_the_terminal_shows_names_as_they_are():
 def test_the_terminal_shows_every_place_and_every_run():
     text = shown(lambda screen: (screen.moved(STORY), screen.agreement(STORY)))
     assert re.search(r"purchase_orders +changes +74 +9 +74 +9", text)
-    assert re.search(r"all +90 +25 +90 +25", text)
+    assert re.search(r"all +90 +10 +90 +10", text)
     assert re.search(r"Open purchase orders +EUR( +3,000\.30){3}", text)
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from threading import Timer
 
 from ifs_bi_sandbox.demo.workspace import process_environment
-from pipeline.conftest import BIN, ROOT
+from pipeline.commands import BIN, ROOT
 
 TIME_LIMIT = 240.0
 """Seconds that a block may take; the longest of `make prove` installs Meltano's plugins."""

@@ -12,7 +12,7 @@ import yaml
 from docs.shell_blocks import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipeline.conftest import BIN
+from pipeline.commands import BIN
 from tap_ifs_cloud.entities import BUILT_IN
 
 sys.path.insert(0, str(ROOT / "benchmarks"))

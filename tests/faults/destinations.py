@@ -1,4 +1,7 @@
-"""The destinations by name: how the target is configured for each, and what it shows afterwards."""
+"""The destinations by name: how the target is configured for each, and what it shows afterwards.
+
+How often each is drawn is said in `faults.scripts`, and the services that it needs by `faults.scripts.Script.services`.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ class Destination:
         target: the command that loads it.
         settings: of the target.
         rows: what it holds.
-        refusals: what it holds and should not: tables of a load that is over, files that are not whole.
+        strays: what it holds and should not: tables of a load that is over, files that are not whole.
     """
 
     target: str

@@ -11,7 +11,6 @@ from ifs_bi_sandbox.faults import POWERBI_OPERATIONS, Fault, preset
 
 Side = Literal["ifs", "token", "login", "powerbi", "onelake", "tap", "target", "both", "meltano"]
 """Where: a service that is asked, or a process of the pipe."""
-SERVICES = ("ifs", "token", "login", "powerbi", "onelake")
 HTML = {"Content-Type": "text/html"}
 JSON = {"Content-Type": "application/json"}
 SLOW_SECONDS = 1.5
@@ -161,7 +160,7 @@ KINDS: dict[str, Kind] = {
     "meltano: killed": Kind("meltano", 40, act="kill"),
     "postgresql: restarted": Kind("target", 200, act="restart", destinations=_POSTGRESQL, misleads=True),
 }
-"""Every kind by its name, which begins with the side that people would look at."""
+"""Every kind by its name, which begins with the side that people would look at. A new one makes other scripts of all seeds."""
 
 
 @dataclass(frozen=True)

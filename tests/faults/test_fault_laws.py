@@ -48,12 +48,11 @@ def ended(code, words=""):
 
 
 def test_a_row_that_is_missing_doubled_or_another_is_told(landscape):
-    for statement, back, word in (
-        ('DELETE FROM dated WHERE "No" = 0', None, "destination None"),
-        ("INSERT INTO entire SELECT * FROM entire LIMIT 1", None, "twice"),
-        ('UPDATE dated SET "Text" = \'else\' WHERE "No" = 1', None, "'else'"),
+    for statement, word in (
+        ('DELETE FROM dated WHERE "No" = 0', "destination None"),
+        ("INSERT INTO entire SELECT * FROM entire LIMIT 1", "twice"),
+        ('UPDATE dated SET "Text" = \'else\' WHERE "No" = 1', "'else'"),
     ):
-        del back
         with warehouse(landscape) as connection:
             connection.execute("CREATE TABLE kept_dated AS FROM dated")
             connection.execute("CREATE TABLE kept_entire AS FROM entire")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ifs_bi_sandbox.demo.workspace import process_environment
-from pipeline.conftest import BIN, ROOT, Ran
+from pipeline.commands import BIN, ROOT, Ran
 
 MELTANO = ROOT / ".envs/meltano/bin/meltano"
 

@@ -13,11 +13,15 @@ from ifs_bi_sandbox.data.projections import entity_set
 from tap_ifs_cloud.entities import BUILT_IN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from tap_ifs_cloud.entities import Entity
 
 Rows = dict[tuple[Any, ...], dict[str, Any]]
+
+OF_EACH_KIND = ["currencies", "gl_voucher_rows", "journal_entries", "purchase_order_lines", "suppliers"]
+"""Read in full, by a timestamp, in stages, and by the versions of rows: enough where it is not about the set of streams."""
 
 
 def named(stream: str) -> Entity:
@@ -56,11 +60,21 @@ def source_rows(database: Path, stream: str) -> Rows:
 
 def warehouse_rows(path: Path, stream: str) -> Rows:
     """The live rows of a stream's table by the same key, without the columns that the pipe adds."""
-    key = key_of(named(stream))
     with duckdb.connect(str(path), read_only=True) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        query = f'SELECT * FROM "{stream}" WHERE "_sdc_deleted_at" IS NULL'
-        table = connection.sql(query).to_arrow_table()
+        return _live_rows(connection, stream)
+
+
+def differing(database: Path, path: Path, streams: Iterable[str]) -> list[str]:
+    """The streams of which a warehouse has other rows than the source."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return [stream for stream in streams if _live_rows(connection, stream) != source_rows(database, stream)]
+
+
+def _live_rows(connection: duckdb.DuckDBPyConnection, stream: str) -> Rows:
+    key = key_of(named(stream))
+    connection.execute("SET TimeZone = 'UTC'")
+    query = f'SELECT * FROM "{stream}" WHERE "_sdc_deleted_at" IS NULL'
+    table = connection.sql(query).to_arrow_table()
     records = [{name: _loaded(value) for name, value in record.items()} for record in table.to_pylist()]
     records = [{name: value for name, value in record.items() if not name.startswith("_")} for record in records]
     by_key = {tuple(record[name] for name in key): record for record in records}

@@ -81,7 +81,7 @@ class Tenant:
         self.world = World(folder / "tenant.db", switches or Switches(requests_per_minute=0))
         self.seconds = 0
         self._texts = (f"text {number}" for number in itertools.count())
-        with closing(sqlite3.connect(self.world.database)) as connection, connection:
+        with self.connected() as connection:
             for table, columns in (("row", ', "Changed"'), ("hold", ""), ("ledger", "")):
                 connection.execute(
                     f'CREATE TABLE {table} ("_rowid" INTEGER PRIMARY KEY, "_rowversion" TEXT, "Company" TEXT, "No" INTEGER, '
@@ -164,8 +164,15 @@ class Tenant:
         )
 
     def _ask(self, statement: str, *values: Any) -> list[Any]:
-        with closing(sqlite3.connect(self.world.database)) as connection, connection:
+        with self.connected() as connection:
             return connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def connected(self) -> Iterator[sqlite3.Connection]:
+        """A connection to the tables; what it does is committed at the end."""
+        with closing(sqlite3.connect(self.world.database)) as connection, connection:
+            connection.execute("PRAGMA synchronous = OFF")  # the machine is not switched off in tests
+            yield connection
 
     @contextmanager
     def served(self) -> Iterator[str]:

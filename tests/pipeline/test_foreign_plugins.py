@@ -3,9 +3,12 @@
 import json
 from contextlib import closing
 from decimal import Decimal
+from functools import cache
 
 import psycopg
 import pytest
+from ifs_bi_sandbox.servers import Sandbox
+from pipeline.commands import Pipeline
 from pipeline.destinations import Warehouse, ordered
 from pipeline.source import source_rows
 from tap_ifs_cloud.entities import BUILT_IN
@@ -58,14 +61,6 @@ def test_tap_jsonl_feeds_our_power_bi(pipeline, peer, run, dataset_rows):
         (2, None),
         (3, "ÅKERLUND & SÖNER"),
     ]
-
-
-@pytest.fixture(params=["duckdb", "postgresql"])
-def warehouse(request, tmp_path, run):
-    """A warehouse of each kind that there is a real one of."""
-    if request.param == "duckdb":
-        return Warehouse.in_duckdb(tmp_path / "warehouse", run)
-    return Warehouse.in_postgresql(tmp_path / "warehouse", run, request.getfixturevalue("postgres_url"))
 
 
 KINDS = """
@@ -135,39 +130,30 @@ KINDS_LOADED = [
 ]
 
 
-@pytest.fixture
-def source(postgres):
-    """The address of a database that a tap reads, with a table of many types."""
+@pytest.fixture(scope="module")
+def lines_of_kinds(run, root, postgres, tmp_path_factory):
+    """What meltanolabs-tap-postgres makes of a table of many types: it has to be chosen in the catalog."""
+    folder = tmp_path_factory.mktemp("tap-postgres")
+    tap = root / ".envs" / "meltanolabs-tap-postgres" / "bin" / "tap-postgres"
     url = postgres.url(postgres.database())
     with closing(psycopg.connect(url, autocommit=True)) as connection:
         connection.execute(KINDS.encode())
-    return url
+    config, catalog = folder / "config.json", folder / "catalog.json"
+    config.write_text(json.dumps({"sqlalchemy_url": url, "filter_schemas": ["public"], "json_as_object": True}))
+    found = run(tap, "--config", config, "--discover", cwd=folder)
+    assert found.code == 0, found.err
+    chosen = json.loads(found.out)
+    for stream in chosen["streams"]:
+        for entry in stream["metadata"]:
+            entry["metadata"]["selected"] = True
+    catalog.write_text(json.dumps(chosen))
+    extracted = run(tap, "--config", config, "--catalog", catalog, cwd=folder)
+    assert extracted.code == 0, extracted.err
+    return extracted.out
 
 
-@pytest.fixture
-def read_postgres(run, root, tmp_path):
-    """What meltanolabs-tap-postgres makes of the tables of a database: they have to be chosen in its catalog."""
-    tap = root / ".envs" / "meltanolabs-tap-postgres" / "bin" / "tap-postgres"
-    config, catalog = tmp_path / "tap-postgres.json", tmp_path / "catalog.json"
-
-    def read(url, **settings):
-        config.write_text(json.dumps({"sqlalchemy_url": url, "filter_schemas": ["public"]} | settings))
-        found = run(tap, "--config", config, "--discover", cwd=tmp_path)
-        assert found.code == 0, found.err
-        chosen = json.loads(found.out)
-        for stream in chosen["streams"]:
-            for entry in stream["metadata"]:
-                entry["metadata"]["selected"] = True
-        catalog.write_text(json.dumps(chosen))
-        extracted = run(tap, "--config", config, "--catalog", catalog, cwd=tmp_path)
-        assert extracted.code == 0, extracted.err
-        return extracted.out
-
-    return read
-
-
-def test_tables_of_every_type_go_by_tap_postgres_into_our_warehouse(warehouse, read_postgres, source):
-    loaded = warehouse.load(read_postgres(source, json_as_object=True))
+def test_tables_of_every_type_go_by_tap_postgres_into_our_warehouse(warehouse, lines_of_kinds):
+    loaded = warehouse.load(lines_of_kinds)
     assert loaded.code == 0, loaded.err
     assert warehouse.rows("public-kinds") == ordered(KINDS_LOADED)
 
@@ -184,21 +170,25 @@ MAPS = {
 }
 
 
-@pytest.fixture
-def extracted(pipeline):
+@pytest.fixture(scope="module")
+def extracted(tmp_path_factory):
     """What our tap makes of the streams that are mapped."""
-    pipeline.tap_settings["streams"] = list(MAPS)
-    return pipeline.extract()
+    with Sandbox(scale=400, seed=3) as box:
+        pipeline = Pipeline(box, tmp_path_factory.mktemp("extracted"))
+        pipeline.tap_settings["streams"] = list(MAPS)
+        return pipeline.extract()
 
 
-@pytest.fixture
-def mapped(run, peer, tmp_path):
-    """What meltano-map-transform makes of lines."""
-    config = tmp_path / "maps.json"
+@pytest.fixture(scope="module")
+def mapped(run, peer, tmp_path_factory):
+    """What meltano-map-transform makes of lines; of the same ones it is asked once."""
+    folder = tmp_path_factory.mktemp("mapped")
+    config = folder / "maps.json"
     config.write_text(json.dumps({"stream_maps": MAPS}))
 
+    @cache
     def transform(lines):
-        done = run(peer("meltano-map-transform"), "--config", config, given=lines, cwd=tmp_path)
+        done = run(peer("meltano-map-transform"), "--config", config, given=lines, cwd=folder)
         assert done.code == 0, done.err
         return done.out
 

@@ -6,7 +6,8 @@ import pytest
 from ifs_bi_sandbox.data import figures, rollups
 from ifs_bi_sandbox.data.changes import a_day_of_business, apply
 from ifs_bi_sandbox.data.projections import entity_set
-from pipeline.conftest import Pipeline, Sandbox
+from ifs_bi_sandbox.servers import Sandbox
+from pipeline.commands import Pipeline
 from pipeline.source import named, source_rows
 from target_looker_warehouse.views.catalogue import KINDS, VIEWS
 

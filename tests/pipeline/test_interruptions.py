@@ -7,14 +7,7 @@ import subprocess
 import pytest
 from ifs_bi_sandbox.data.changes import a_day_of_business
 from ifs_bi_sandbox.faults import preset
-from pipeline.conftest import BIN
-from pipeline.source import source_rows, warehouse_rows
-from tap_ifs_cloud.entities import BUILT_IN
-
-
-def differing(pipeline) -> list[str]:
-    database, warehouse = pipeline.box.world.database, pipeline.warehouse
-    return [e.name for e in BUILT_IN if warehouse_rows(warehouse, e.name) != source_rows(database, e.name)]
+from pipeline.commands import BIN
 
 
 @pytest.mark.parametrize(
@@ -27,7 +20,7 @@ def test_what_a_tap_had_written_when_it_was_killed_is_a_good_beginning(pipeline,
     pipeline.state = loaded.state if loaded.out else None
     a_day_of_business(pipeline.box.world.database, 5)
     pipeline.pump()
-    assert differing(pipeline) == []
+    assert pipeline.differing() == []
 
 
 def test_a_line_that_was_cut_in_the_middle_confirms_nothing_behind_it(pipeline):
@@ -36,7 +29,7 @@ def test_a_line_that_was_cut_in_the_middle_confirms_nothing_behind_it(pipeline):
     assert loaded.code == 1
     pipeline.state = loaded.state if loaded.out else None  # states of what had arrived may have left
     pipeline.pump()
-    assert differing(pipeline) == []
+    assert pipeline.differing() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

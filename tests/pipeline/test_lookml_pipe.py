@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ifs_bi_sandbox.data import figures
 from ifs_bi_sandbox.servers import Sandbox
-from pipeline.conftest import ROOT, Pipeline, run_command
+from pipeline.commands import ROOT, Pipeline, run_command
 from pipeline.lookml_sql import Model, tile_query, trees
 from tap_ifs_cloud.entities import BUILT_IN
 from target_looker_warehouse.lookml.facts import AREAS

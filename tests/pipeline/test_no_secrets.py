@@ -17,7 +17,7 @@ from ifs_bi_core.vault.store import Vault
 from ifs_bi_sandbox.faults import Fault
 from ifs_bi_sandbox.servers import Sandbox
 from ifs_bi_sandbox.world import Switches
-from pipeline.conftest import run_command
+from pipeline.commands import run_command
 from pipeline.leaks import files, forms, leaks
 from pipeline.project import Project
 from pipeline.recorded import EVENTS_SCHEMA, event, singer, state

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from ifs_bi_core.dead_letter.store import DeadLetters
-from pipeline.conftest import BIN
+from pipeline.commands import BIN
 from pipeline.kills import points, run_target
 from pipeline.project import Project
 from pipeline.recorded import BATCH_ROWS, ORDERS_SCHEMA, order, singer

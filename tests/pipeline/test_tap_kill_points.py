@@ -6,8 +6,6 @@ import itertools
 import json
 import random
 import shutil
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,7 +66,7 @@ class Scene:
     def keep(self) -> None:
         """Remember how everything is."""
         shutil.copytree(self.folder, self._kept, dirs_exist_ok=True)
-        with closing(sqlite3.connect(self.tenant.world.database)) as connection:
+        with self.tenant.connected() as connection:
             self._rows = list(connection.iterdump())
         self._arrived, self._seconds = self.arrived.copy(), self.tenant.seconds
 
@@ -76,7 +74,7 @@ class Scene:
         """Bring everything back to how it was."""
         shutil.rmtree(self.folder)
         shutil.copytree(self._kept, self.folder)
-        with closing(sqlite3.connect(self.tenant.world.database)) as connection:
+        with self.tenant.connected() as connection:
             for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
                 connection.execute(f"DROP TABLE {table}")
             connection.executescript("\n".join(self._rows))

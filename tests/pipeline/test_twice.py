@@ -3,20 +3,11 @@
 import shutil
 
 import pytest
-from pipeline.destinations import Warehouse
 from pipeline.foreign_streams import STREAMS, lines_of
 
 TAP_STREAMS = ["suppliers", "purchase_orders", "journal_entries"]
 REPEATABLE = [name for name in STREAMS if name not in {"keyless", "refreshed"}]
 """Rows without a key are new rows each time, and a row that a full refresh left out comes before it once more."""
-
-
-@pytest.fixture(params=["duckdb", "postgresql"])
-def warehouse(request, tmp_path, run):
-    """A warehouse of each kind that there is a real one of."""
-    if request.param == "duckdb":
-        return Warehouse.in_duckdb(tmp_path / "warehouse", run)
-    return Warehouse.in_postgresql(tmp_path / "warehouse", run, request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture

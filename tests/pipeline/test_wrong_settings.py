@@ -3,8 +3,24 @@
 import json
 
 import pytest
+from ifs_bi_sandbox.servers import Sandbox
+from ifs_bi_sandbox.world import Switches
+from pipeline.commands import Pipeline
 
 SECRETS = ("sandbox-ifs-secret", "sandbox-powerbi-secret", "not-the-secret")
+
+
+@pytest.fixture(scope="module")
+def box():
+    """One for all: what is wrong here is never the services."""
+    with Sandbox(scale=400, seed=3, switches=Switches(requests_per_minute=0)) as box:
+        yield box
+
+
+@pytest.fixture
+def pipeline(box, tmp_path):
+    box.world.powerbi.clear()
+    return Pipeline(box, tmp_path)
 
 
 def one_sentence(ran, code: int, *parts: str) -> None:

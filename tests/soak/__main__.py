@@ -54,9 +54,8 @@ def main() -> int:
     parser.add_argument("--pipes", nargs="+", choices=KINDS, default=list(KINDS), help="(default: all)")
     parser.add_argument("--output", type=Path, default=Path("build/soak.json"), help="(default: %(default)s)")
     chosen = parser.parse_args()
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # whoever stops it finds no server and no folder left behind
+    # Whoever stops it finds no server and no folder left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
 
     def part(days: int) -> float:

@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
 from ifs_bi_sandbox.data.changes import a_day_of_business, apply
 from ifs_bi_sandbox.data.tables import connect
 from ifs_bi_sandbox.servers import Sandbox
@@ -143,22 +142,8 @@ class Course:
     def _pipe(self, kind: Kind, suffix: str = "") -> Pipe:
         name = f"{kind.name}{suffix}"
         address = self.postgres.url(self.postgres.database()) if kind.destination == "postgresql" else None
-        cpu = (lambda: _cpu(self.postgres)) if address else (lambda: 0.0)
+        cpu = self.postgres.cpu_seconds if address else (lambda: 0.0)
         return Pipe(name, kind, self.box, self.folder / name, self.trail_days, address, cpu)
-
-
-def _cpu(postgres: Postgres) -> float:
-    """Seconds that a server and its sessions have taken, those that are over and those that go on."""
-    server = psutil.Process(int((postgres._data / "postmaster.pid").read_text().split()[0]))
-    times = server.cpu_times()
-    total = times.user + times.system + times.children_user + times.children_system
-    for session in server.children(recursive=True):
-        try:
-            own = session.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += own.user + own.system
-    return float(total)
 
 
 def _rows(database: Path) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from ifs_bi_core.ledger import history
 from ifs_bi_core.ledger.runs import Ledger
 from ifs_bi_sandbox.servers import Sandbox
-from pipeline.conftest import Pipeline
+from pipeline.commands import Pipeline
 from pipeline.destinations import Warehouse
 from pipeline.source import source_rows, warehouse_rows
 from soak.commands import Ended, Spent, run_at

@@ -38,9 +38,8 @@ def kept_runs(pipe):
 
 
 def test_weeks_pass_and_every_run_leaves_the_destination_as_the_source(course):
-    records = (
-        course.records
-    )  # each run ended with 0 and balanced, and each month's end was compared, or nothing would be here
+    # Each run ended with 0 and balanced, and each month's end was compared, or nothing would be here.
+    records = course.records
     found = summary(records, TRAIL_DAYS)
     assert found["wrong"] == []
     assert found["pipes"].keys() == EVERY.keys()
@@ -139,25 +138,24 @@ def test_a_pipe_that_takes_more_than_a_new_one_in_the_same_nights_is_told():
     assert "0.40 s of a pipe without a history in the same nights" in sentence
 
 
-def left(day, *, account=1000, files=30, loads=90):
-    del day
+def left(*, account=1000, files=30, loads=90):
     return Footprint(files, account, 10_000, {}, loads)
 
 
 def test_what_lies_on_disk_may_grow_until_retention_removes_as_much_as_comes():
     runs = [one_run(day) for day in NIGHTS]
-    assert verdict(runs, {day: left(day, files=min(day, 24)) for day in WEEKS}) == []
-    (sentence,) = verdict(runs, {day: left(day, files=day) for day in WEEKS})
+    assert verdict(runs, {day: left(files=min(day, 24)) for day in WEEKS}) == []
+    (sentence,) = verdict(runs, {day: left(files=day) for day in WEEKS})
     assert sentence.startswith("duckdb: 88 files on the days 77 to 98, and 60 on the days 49 to 70, when all")
-    (sentence,) = verdict(runs, {day: left(day, loads=3 * day) for day in WEEKS})
+    (sentence,) = verdict(runs, {day: left(loads=3 * day) for day in WEEKS})
     assert "262 loads in the warehouse" in sentence
-    (sentence,) = verdict(runs, {day: left(day, account=100 * day) for day in WEEKS})
+    (sentence,) = verdict(runs, {day: left(account=100 * day) for day in WEEKS})
     assert "8,750 bytes of ledger and batches" in sentence
 
 
 def test_runs_that_move_more_rows_may_leave_as_much_more():
     runs = [one_run(day, rows=day) for day in NIGHTS]
-    assert verdict(runs, {day: left(day, account=100 * day) for day in WEEKS}) == []
+    assert verdict(runs, {day: left(account=100 * day) for day in WEEKS}) == []
 
 
 @pytest.mark.parametrize(("number", "week", "month"), [(7, True, False), (11, False, True), (12, False, False)])

@@ -18,7 +18,7 @@ from ifs_bi_core.ledger import trail
 from ifs_bi_core.ledger.accounts import MIGRATIONS
 from ifs_bi_core.vault import sealing
 from ifs_bi_core.vault.store import Vault
-from pipeline.conftest import Ran, run_command
+from pipeline.commands import Ran, run_command
 from pipeline.recorded import singer
 from pipeline.tenant import STREAMS
 from tap_ifs_cloud import key_store

@@ -148,11 +148,11 @@ class Desk:
             part: tuple(
                 row["CodePartValue"] for row in self.rows("accounting_code_part_value", Company=company, CodePart=part)
             )
-            for part in "BCF"
+            for part in "BF"
         }
         if not values["B"]:
             raise ValueError(f"company {company} has no cost centres (code part B) to book on")
-        return Codes(cost_centres=values["B"], product_lines=values["C"], projects=values["F"])
+        return Codes(cost_centres=values["B"], projects=values["F"])
 
     def _find(self, target: Table, key: Mapping[str, Any]) -> Row | None:
         statement = f"{target.select} WHERE {_condition(target)}"

@@ -173,9 +173,9 @@ def _moved(story: Story) -> str:
     )
     number = len(story.replication_keys)
     return f"""<section aria-labelledby="moved"><h2 id="moved">What moved</h2>
-<p class="soft">Rows that left IFS Cloud. {count(number, "stream goes", "streams go")} on from a bookmark: their second run moved
-what had changed since. The others have nothing to go by and are read whole, which is how rows that are gone at the
-source are found. A run took: {seconds}.</p>
+<p class="soft">Rows that the tap sent. {count(number, "stream goes", "streams go")} on from a bookmark: the second run asked for
+what had changed since. Of the others it looked at all rows, at no more of them than keys and versions where they have some, and
+sent what differed. A run took: {seconds}.</p>
 {_table("Rows by stream and run of its pipe", ["Stream"], runs, rows, f"<tr><td></td>{places}</tr>")}</section>
 """
 

@@ -86,12 +86,12 @@ class Screen:
     def moved(self, story: Story) -> None:
         """How many rows moved, by stream, pipe and run."""
         places = [head for place in story.passages for head in (f"{place}: 1st", "2nd")]
-        table = _table("Rows that moved", ["Stream", "Reads"], places)
+        table = _table("Rows that moved", ["Stream", "Looks at"], places)
         for stream in story.streams:
             key = stream in story.replication_keys
             table.add_row(
                 stream,
-                "changes" if key else "everything",
+                "changes" if key else "all rows",
                 *(f"{rows:,}" for rows in story.moved(stream)),
                 style="" if key else "dim",
             )

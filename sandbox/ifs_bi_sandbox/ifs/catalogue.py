@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from ifs_bi_sandbox.ifs.layout import Layout
 
-ENDPOINTS: Final = ("main", "int", "b2b")
 LISTING_TABLE: Final = "_projections"
 LISTING: Final = Projection(
     name="AllProjections",

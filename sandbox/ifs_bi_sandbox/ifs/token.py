@@ -120,12 +120,6 @@ def is_alive(world: World, authorization: str) -> bool:
     return scheme.lower() == "bearer" and end is not None and world.now() < end
 
 
-def revoke_tokens(world: World) -> None:
-    """Forget every token that was issued: the next call with one is answered 401."""
-    with world.lock:
-        world.ifs_tokens.clear()
-
-
 def _client(form: dict[str, str], authorization: str) -> tuple[str, str]:
     """The client's name and secret, from the header or from the form."""
     scheme, _, encoded = authorization.partition(" ")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,11 +16,11 @@ from ifs_bi_sandbox.data.model import EntitySet, EnumType, Projection, Property,
 from ifs_bi_sandbox.ifs.app import ifs_app
 from ifs_bi_sandbox.ifs.layout import layouts
 from ifs_bi_sandbox.listener import Listener
+from ifs_bi_sandbox.virtual_clock import VirtualClock
 from ifs_bi_sandbox.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from ifs_bi_sandbox.ifs.layout import Layout
 
@@ -174,21 +176,11 @@ def fill(database: Path) -> None:
 
 
 @dataclass
-class Clock:
-    """Time that only a test moves."""
-
-    seconds: float = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@dataclass
 class Tenant:
     """The running stand-in and a client with a live token."""
 
     world: World
-    clock: Clock
+    clock: VirtualClock
     url: str
     session: requests.Session = field(default_factory=requests.Session)
 
@@ -238,12 +230,18 @@ def item_set() -> Layout:
     return layouts(LEDGER)["LedgerItemSet"]
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    """The tenant's data in a file."""
-    path = tmp_path / "tenant.sqlite"
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tenant's data in a file that nobody changes."""
+    path: Path = tmp_path_factory.mktemp("ifs") / "tenant.sqlite"
     fill(path)
     return path
+
+
+@pytest.fixture
+def database(filled: Path, tmp_path: Path) -> Path:
+    """The tenant's data in a file."""
+    return Path(shutil.copy(filled, tmp_path))
 
 
 class Stage:
@@ -270,8 +268,8 @@ def stage() -> Iterator[Stage]:
 @pytest.fixture
 def tenant(database: Path, stage: Stage) -> Iterator[Tenant]:
     """A fresh tenant with a client that is logged in."""
-    clock = Clock()
-    world = World(database, now=clock)
+    clock = VirtualClock()
+    world = World(database, now=clock.now)
     stage.app = ifs_app(world, PROJECTIONS, modified={"purchase_order": "ChangedDate"})
     tenant = Tenant(world, clock, stage.url)
     tenant.log_in()

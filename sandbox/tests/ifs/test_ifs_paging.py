@@ -16,17 +16,16 @@ if TYPE_CHECKING:
 
 ORDERS = "PurchaseOrderHandling.svc/PurchaseOrderSet"
 ROWS = 23
+ALL = [f"P{number:02}" for number in range(ROWS)]
 
 
 @pytest.fixture
 def many(tenant: Tenant) -> Tenant:
     tenant.execute("DELETE FROM purchase_order")
-    for number in range(ROWS):
-        tenant.execute(
-            "INSERT INTO purchase_order (_rowversion, Objstate, OrderNo, Company, ChangedDate) "
-            "VALUES ('20251008171610', 'Planned', ?, '10', '2025-10-08T17:16:10')",
-            f"P{number:02}",
-        )
+    marks = ", ".join("('20251008171610', 'Planned', ?, '10', '2025-10-08T17:16:10')" for _ in ALL)
+    tenant.execute(
+        f"INSERT INTO purchase_order (_rowversion, Objstate, OrderNo, Company, ChangedDate) VALUES {marks}", *ALL
+    )
     return tenant
 
 
@@ -41,9 +40,6 @@ def follow(tenant: Tenant, resource: str) -> list[list[str]]:
         if "@odata.nextLink" not in body:
             return pages
         address = urljoin(answer.request.url or "", body["@odata.nextLink"])
-
-
-ALL = [f"P{number:02}" for number in range(ROWS)]
 
 
 def test_the_client_pages_with_top_and_skip(many: Tenant) -> None:

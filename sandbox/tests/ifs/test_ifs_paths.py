@@ -299,7 +299,7 @@ def test_a_request_over_the_limit_is_told_to_wait(tenant: Tenant) -> None:
     assert "error" in answer.json()
     tenant.world.switches.retry_after = None
     assert "Retry-After" not in tenant.get(ORDERS).headers
-    tenant.clock.seconds += 60
+    tenant.clock.advance(60)
     tenant.log_in()
     assert tenant.get(ORDERS).status_code == 200
     tenant.world.switches.requests_per_minute = 0

@@ -100,7 +100,6 @@ class Codes:
     """The code part values of one company that its rows may use."""
 
     cost_centres: tuple[str, ...]
-    product_lines: tuple[str, ...]
     projects: tuple[str, ...]
 
 
@@ -108,7 +107,6 @@ def codes(cost_centres: int, projects: int) -> Codes:
     """Values for a company with so many cost centres and projects."""
     return Codes(
         cost_centres=tuple(str(100 + 10 * number) for number in range(1, cost_centres + 1)),
-        product_lines=tuple(code for code, _ in PRODUCT_LINES),
         projects=tuple(f"P-{number}" for number in range(1001, 1001 + projects)),
     )
 
