@@ -75,7 +75,7 @@ bench: .venv/.ready $(BENCH_ENVIRONMENTS:%=.envs/%/.ready) ## ours and the peers
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 	$(if $(BENCH),,$(BIN)/python benchmarks/ledger.py)
 
-docs: .venv/.ready .envs/docs/.ready ## docs/reference, generated from the code, and the site of all pages in site/
+docs: .venv/.ready .envs/docs/.ready ## what is generated from the code (docs/reference, settings in meltano.yml, hub/), and the site of all pages in site/
 	$(BIN)/python docs/generate.py
 	NO_MKDOCS_2_WARNING=1 .envs/docs/bin/mkdocs build --strict --quiet
 	$(BIN)/python hub/generate.py
