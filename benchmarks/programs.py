@@ -99,6 +99,11 @@ WAREHOUSE = Program(
     lambda place: {"warehouse_url": place.address},
     "ours",
 )
+WAREHOUSE_SMALL_BATCHES = replace(
+    WAREHOUSE,
+    name="target-looker-warehouse, 10,000 rows a batch",
+    settings=lambda place: {"warehouse_url": place.address, "batch_size_rows": 10_000},
+)
 POWERBI = Program("target-powerbi", (str(BIN / "target-powerbi"),), dict, "ours")
 TEMPLATE_TAP = Program(
     "SDK template tap",
