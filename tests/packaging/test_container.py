@@ -10,7 +10,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from signal import SIGTERM
+from typing import Any
 
+import psutil
 import pytest
 from pipeline.tenant import STREAMS, Tenant
 
@@ -186,26 +189,51 @@ def written(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
-def test_a_pipe_ends_as_the_target_ends_and_loses_no_state(tmp_path):
-    """The target's code wins over the tap's; an empty output leaves the state as it was."""
+@pytest.fixture
+def stand_ins(tmp_path):
+    """Makes commands of shell scripts; the words of a pipe with one of them as its target, and its environment."""
     commands = tmp_path / "bin"
     commands.mkdir()
-    endings = {
-        "tap-ifs-cloud": "exit 1",
-        "target-content": "cat >/dev/null; echo '{\"b\": 2}'",
-        "target-refused": "exit 3",
-    }
-    for name, script in endings.items():
-        (commands / name).write_text(f"#!/bin/sh\n{script}\n")
-        (commands / name).chmod(0o755)
-    codes = {}
-    for target in ("target-content", "target-refused"):
-        (tmp_path / f"state-{target}.json").write_text('{"b": 1}\n')
-        ran = subprocess.run(
-            [ROOT / "docker" / "pipe", "tap.json", target, "target.json"],
-            cwd=tmp_path,
-            env={"PATH": f"{commands}:/usr/bin:/bin"},
-            check=False,
-        )
-        codes[target] = ran.returncode, json.loads((tmp_path / f"state-{target}.json").read_text())
-    assert codes == {"target-content": (1, {"b": 2}), "target-refused": (3, {"b": 1})}
+
+    def made(target: str, **scripts: str) -> dict[str, Any]:
+        for name, script in scripts.items():
+            path = commands / name.replace("_", "-")
+            path.write_text(f"#!/bin/sh\n{script}\n")
+            path.chmod(0o755)
+        words = [ROOT / "docker" / "pipe", "tap.json", target, "target.json"]
+        return {"args": words, "cwd": tmp_path, "env": {"PATH": f"{commands}:/usr/bin:/bin"}}
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("ends", "code", "kept"),
+    [("cat >/dev/null; echo '{\"b\": 2}'", 1, {"b": 2}), ("exit 3", 3, {"b": 1})],
+    ids=["content", "refused"],
+)
+def test_a_pipe_ends_as_the_target_ends_and_loses_no_state(tmp_path, stand_ins, ends, code, kept):
+    """The target's code wins over the tap's; an empty output leaves the state as it was."""
+    state = tmp_path / "state-target-any.json"
+    state.write_text('{"b": 1}\n')
+    ran = subprocess.run(**stand_ins("target-any", tap_ifs_cloud="exit 1", target_any=ends), check=False)
+    assert (ran.returncode, json.loads(state.read_text())) == (code, kept)
+
+
+def test_what_a_killed_pipe_had_confirmed_is_where_the_next_one_goes_on(tmp_path, stand_ins):
+    (tmp_path / "state-target-any.json").write_text('{"b": 1}\n')
+    (tmp_path / "state-target-any.json.said").write_text('{"b": 2}\n{"b": 3}\n{"b": {"c": 4}')
+    words = stand_ins("target-any", tap_ifs_cloud='cat "$4" >given', target_any="cat >/dev/null")
+    assert subprocess.run(**words, check=False).returncode == 0
+    assert (tmp_path / "given").read_text() == '{"b": 3}\n'
+    assert not (tmp_path / "state-target-any.json.said").exists()
+
+
+def test_who_stops_a_pipe_stops_both_and_keeps_what_was_confirmed(tmp_path, stand_ins):
+    os.mkfifo(tmp_path / "begun")
+    target = "echo '{\"b\": 2}'; echo up >begun; exec cat >/dev/null"
+    with subprocess.Popen(**stand_ins("target-any", tap_ifs_cloud="exec tail -f /dev/null", target_any=target)) as pipe:
+        assert (tmp_path / "begun").read_text() == "up\n"
+        pipe.terminate()
+        assert pipe.wait(30) == 128 + SIGTERM
+    assert json.loads((tmp_path / "state-target-any.json").read_text()) == {"b": 2}
+    assert [p for p in psutil.process_iter(["cwd"]) if p.info["cwd"] == str(tmp_path)] == []
