@@ -7,12 +7,13 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ifs_bi_core.errors import ConfigError, ContractBrokenError
+from ifs_bi_core.errors import ConfigError, ContractBrokenError, UnavailableError
 
 from tap_ifs_cloud.candidates import candidates, how_to_find, place_of
 from tap_ifs_cloud.connection import metadata_of, service_of
 from tap_ifs_cloud.history_log import HISTORY_LOG, LogSource
 from tap_ifs_cloud.metadata_cache import names_of
+from tap_ifs_cloud.outcomes import QueryFailedError, QueryStoppedError
 from tap_ifs_cloud.paths import parent_key, rows_of
 from tap_ifs_cloud.schema import expanded_properties, stream_properties, with_booleans
 from tap_ifs_cloud.source import Source, joined_stages
@@ -173,6 +174,8 @@ class Joining:
             raise self._refused[service]
         try:
             return self._cache.metadata(service, metadata_of(self._cloud, service), accepts=names_of(entity))
+        except (QueryFailedError, QueryStoppedError) as error:  # that says nothing of what the tenant has
+            raise UnavailableError(str(error)) from None
         except ContractBrokenError as error:
             self._refused[service] = error
             raise

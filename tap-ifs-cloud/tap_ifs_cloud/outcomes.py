@@ -40,6 +40,14 @@ class RefusedError(ContractBrokenError):
     """IFS Cloud does not accept the query as it is; another form of it may work."""
 
 
+class QueryFailedError(RefusedError):
+    """The database fails at the query; another form of it may work. A document that is no query can be asked for later."""
+
+
+class QueryStoppedError(ContractBrokenError):
+    """IFS Cloud stopped the query after its time limit; a document that is no query can be asked for later."""
+
+
 class TooSlowError(IfsBiError):
     """IFS Cloud, or what stands before it, did not wait for the end of the query; a smaller page may come in time."""
 
@@ -103,7 +111,9 @@ MEANINGS: dict[tuple[int, str | None], Meaning] = {
     ),
     (500, None): Meaning(Step.AGAIN, UnavailableError, _LATER),
     (500, "DATABASE_ERROR"): Meaning(
-        Step.AGAIN, RefusedError, "The database fails at this query. Check the entity's filter, and ask IFS support."
+        Step.AGAIN,
+        QueryFailedError,
+        "The database fails at this query. Check the entity's filter, and ask IFS support.",
     ),
     (500, "MI_MODIFIED_ERROR"): Meaning(
         Step.AT_ONCE, UnavailableError, f"IFS Cloud renews its metadata cache. Run again; {_KEPT}"
@@ -120,7 +130,7 @@ MEANINGS: dict[tuple[int, str | None], Meaning] = {
     ),
     (504, "ODP_OPERATION_TIMEOUT"): Meaning(
         Step.SHRINK,
-        ContractBrokenError,
+        QueryStoppedError,
         "IFS Cloud stopped the query after its time limit. Lower page_size, narrow the filter, or name fewer properties in "
         "`select`.",
     ),

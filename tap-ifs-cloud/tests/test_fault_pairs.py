@@ -209,9 +209,7 @@ def test_a_client_that_is_refused_in_the_middle_of_a_run_is_no_wrong_configurati
     pipe.assert_next_run_brings_everything()
 
 
-AT_DISCOVERY = {"forbidden": WRONG, "not found": WRONG, "not implemented": WRONG, "database error": WRONG} | {
-    "always too slow": WRONG
-}
+AT_DISCOVERY = {"forbidden": WRONG, "not found": WRONG, "not implemented": WRONG}
 """What the server says for good of a stream that the configuration names: the configuration is wrong. The rest as everywhere."""
 
 

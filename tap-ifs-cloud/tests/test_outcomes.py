@@ -6,7 +6,17 @@ import pytest
 from ifs_bi_core.errors import AuthError, ContractBrokenError, ThrottledError, UnavailableError
 from ifs_bi_core.http.message import Response
 from ifs_bi_core.http.retry import may_repeat
-from tap_ifs_cloud.outcomes import MEANINGS, RefusedError, Step, error_of, failure, is_web_page, meaning_of
+from tap_ifs_cloud.outcomes import (
+    MEANINGS,
+    QueryFailedError,
+    QueryStoppedError,
+    RefusedError,
+    Step,
+    error_of,
+    failure,
+    is_web_page,
+    meaning_of,
+)
 
 URL = "https://acme.ifs.cloud/main/ifsapplications/projection/v1/PurchaseOrderHandling.svc/PurchaseOrderSet?$top=5"
 
@@ -36,12 +46,12 @@ def answer(status: int, code: str = "", message: object = "") -> Response:
         (428, "ODP_MISSING_PRECONDITION", Step.STOP, ContractBrokenError),
         (429, "", Step.AGAIN, ThrottledError),
         (500, "MI_MODIFIED_ERROR", Step.AT_ONCE, UnavailableError),
-        (500, "DATABASE_ERROR", Step.AGAIN, RefusedError),
+        (500, "DATABASE_ERROR", Step.AGAIN, QueryFailedError),
         (500, "", Step.AGAIN, UnavailableError),
         (501, "ODP_NOT_IMPLEMENTED", Step.REPHRASE, RefusedError),
         (502, "", Step.AGAIN, UnavailableError),
         (503, "", Step.AGAIN, UnavailableError),
-        (504, "ODP_OPERATION_TIMEOUT", Step.SHRINK, ContractBrokenError),
+        (504, "ODP_OPERATION_TIMEOUT", Step.SHRINK, QueryStoppedError),
         (504, "", Step.SHRINK, UnavailableError),
         (418, "TEAPOT", Step.STOP, ContractBrokenError),
     ],

@@ -186,7 +186,8 @@ class _Steps:
                 return
             self._happened()
             if harm.act == "cut off":
-                os.write(1, _HALF_A_LINE)
+                with suppress(BrokenPipeError):  # who would read it may be gone
+                    os.write(1, _HALF_A_LINE)
             if harm.act in KILLS:
                 os.kill(os.getpid(), signal.SIGKILL)
                 threading.Event().wait()
