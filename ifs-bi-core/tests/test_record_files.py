@@ -143,7 +143,21 @@ def test_a_full_disk_is_told_in_a_sentence_and_no_line_names_the_file():
         files.put("orders", None, AT, b'{"id":1}\n', 1)
     assert "The state was not moved past its rows" in str(told.value)
     files.abandon()
-    assert files.complete() == b""
+
+
+def test_no_state_leaves_behind_rows_whose_file_was_abandoned(tmp_path, monkeypatch):
+    files = RecordFiles(BatchPlace(str(tmp_path)), "run-1")
+    files.put("orders", None, AT, b'{"id":1}\n', 1)
+    files.abandon()  # one stream failed, and the thread of another one goes on to its next STATE
+    out = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr(sys, "stdout", out)
+    writer = LineWriter()
+    writer.files = files
+    for message in (StateMessage({"bookmarks": {"orders": 1}}), RecordMessage("orders", {"id": 2})):
+        with pytest.raises(UnavailableError, match="the run has ended"):
+            writer.write_message(message)
+    writer.flush()
+    assert (out.buffer.getvalue(), list(tmp_path.iterdir())) == (b"", [])
 
 
 @pytest.mark.parametrize("encoding", [{"format": "parquet"}, {"format": "jsonl", "compression": "zstd"}])

@@ -68,6 +68,15 @@ _STATE = Draft7Validator(
 )
 _CATALOG = Draft7Validator(
     {
+        "definitions": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "properties": {"type": "object", "additionalProperties": {"$ref": "#/definitions/schema"}},
+                    "items": {"$ref": "#/definitions/schema"},
+                },
+            }
+        },
         "type": "object",
         "required": ["streams"],
         "properties": {
@@ -79,15 +88,7 @@ _CATALOG = Draft7Validator(
                     "properties": {
                         "tap_stream_id": _TEXT,
                         "stream": _MAYBE_TEXT,
-                        "schema": {
-                            "type": "object",
-                            "properties": {
-                                "properties": {
-                                    "type": "object",
-                                    "additionalProperties": {"type": ["object", "boolean"]},
-                                }
-                            },
-                        },
+                        "schema": {"$ref": "#/definitions/schema"},
                         "key_properties": {"type": ["array", "null"], "items": _TEXT},
                         "replication_key": _MAYBE_TEXT,
                         "replication_method": {"enum": [None, "INCREMENTAL", "FULL_TABLE", "LOG_BASED"]},

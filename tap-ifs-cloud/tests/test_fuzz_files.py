@@ -151,6 +151,14 @@ def test_a_state_of_another_form_ends_in_a_sentence(command, name):
     command.hold_against(command.config, command.catalog, STATES[name])
 
 
+@pytest.mark.parametrize("said", [False, True, {"items": False}, {"properties": {"a": True}}])
+def test_a_catalog_whose_property_is_said_by_a_truth_value_ends_in_a_sentence(command, said):
+    catalog = copy.deepcopy(command.catalog)
+    catalog["streams"][0]["schema"]["properties"]["Amount"] = said
+    assert command.hold_against(command.config, catalog) == WRONG
+    assert "The catalog file is none of this tap's" in command.said[-1]
+
+
 JUNK = (
     st.none()
     | st.booleans()

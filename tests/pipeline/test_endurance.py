@@ -9,9 +9,10 @@ import pytest
 from pipeline import many_lines
 from pipeline.destinations import Warehouse
 
-FEW, MANY = 100_000, 5_000_000
+FEW, MANY = 500_000, 5_000_000
+"""The first are some batches of DuckDB already: one is gathered while another is delivered."""
 GROWTH_MB = 64
-"""What the allocators of Python, Arrow and DuckDB may keep to themselves, of 130 bytes for each of 4,900,000 rows: 600 MB."""
+"""What the allocators of Python, Arrow and DuckDB may keep to themselves, of 130 bytes for each of 4,500,000 rows: 585 MB."""
 
 
 def warehouse_in(kind, folder, run, postgres):
@@ -38,7 +39,7 @@ def peak_mb(warehouse, rows, root):
 
 @pytest.mark.prove
 @pytest.mark.parametrize("kind", ["duckdb", "postgresql"])
-def test_five_million_rows_take_no_more_memory_than_a_hundred_thousand(kind, tmp_path, run, root, postgres):
+def test_five_million_rows_take_no_more_memory_than_half_a_million(kind, tmp_path, run, root, postgres):
     peaks = {}
     for rows in (FEW, MANY):
         warehouse = warehouse_in(kind, tmp_path / str(rows), run, postgres)

@@ -14,6 +14,7 @@ import gzip
 import os
 import re
 import secrets
+import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -95,7 +96,7 @@ class _File:
 
 
 class RecordFiles:
-    """The files of a run, one at a time of each stream.
+    """The files of a run, one at a time of each stream. Safe to share between threads: a run that fails ends while others write.
 
     Args:
         place: how and where they are written.
@@ -116,6 +117,8 @@ class RecordFiles:
         self._now = now
         self._open: dict[str, _File] = {}
         self._number = 0
+        self._lock = threading.Lock()
+        self._abandoned = False
         try:
             self._files, self._root = fsspec.url_to_fs(place.root)
         except (ValueError, ImportError) as error:
@@ -135,17 +138,19 @@ class RecordFiles:
             The line of a file that is complete by now, with its end; or nothing.
 
         Raises:
-            UnavailableError: the file can't be written.
+            UnavailableError: the file can't be written, or the run has ended.
         """
-        file, line = self._open.get(stream), b""
-        if file and (file.version != version or file.rows + count > self.rows):
-            line, file = self._completed(file), None
-        with _told(file.path if file else self._root):
-            if file is None:
-                file = self._open[stream] = self._begun(stream, version, extracted)
-            file.handle.write(records)
-        file.rows += count
-        return line
+        with self._lock:
+            self._check()
+            file, line = self._open.get(stream), b""
+            if file and (file.version != version or file.rows + count > self.rows):
+                line, file = self._completed(file), None
+            with _told(file.path if file else self._root):
+                if file is None:
+                    file = self._open[stream] = self._begun(stream, version, extracted)
+                file.handle.write(records)
+            file.rows += count
+            return line
 
     def complete(self) -> bytes:
         """Complete all files.
@@ -154,9 +159,11 @@ class RecordFiles:
             Their lines, each with its end.
 
         Raises:
-            UnavailableError: a file can't be written.
+            UnavailableError: a file can't be written; or the run has ended, and no STATE may tell of what was abandoned.
         """
-        return b"".join(map(self._completed, list(self._open.values())))
+        with self._lock:
+            self._check()
+            return b"".join(map(self._completed, list(self._open.values())))
 
     def remove_orphans(self) -> None:
         """Remove files of runs that ended long ago, whose rows came again since."""
@@ -168,13 +175,19 @@ class RecordFiles:
                     self._files.rm_file(path)
 
     def abandon(self) -> None:
-        """Remove the files that no line names: a run has ended before its end."""
-        for file in self._open.values():
-            with suppress(OSError):
-                file.close()
-            with suppress(OSError):
-                self._files.rm_file(file.path)
-        self._open.clear()
+        """Remove the files that no line names: a run has ended before its end. Nothing is taken from here on."""
+        with self._lock:
+            self._abandoned = True
+            for file in self._open.values():
+                with suppress(OSError):
+                    file.close()
+                with suppress(OSError):
+                    self._files.rm_file(file.path)
+            self._open.clear()
+
+    def _check(self) -> None:
+        if self._abandoned:
+            raise UnavailableError(f"The batch files in {self._root} are closed, since the run has ended. Run again.")
 
     def _begun(self, stream: str, version: int | None, extracted: Any) -> _File:
         if not self._number:
