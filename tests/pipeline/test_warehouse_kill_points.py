@@ -1,14 +1,13 @@
 """`kill -9` in the middle of whatever a load does: between two statements of a transaction, in a commit, in a COPY.
 
-The command gets the first part of its lines and is killed at once: it is then as far behind as a pipe is long, busy with a batch
-or about to send one. Which moment that is nobody chose; where the lines are cut is drawn from a seed.
+The command is killed as soon as it says that it is through with a batch: another one is being delivered then, and the next one
+gathered. Which moment of that it is nobody chose; the batch is drawn from a seed.
 """
 
 import json
 import random
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,8 +18,7 @@ from pipeline.recorded import ORDERS_SCHEMA, SITES_SCHEMA, deleted, order, singe
 from pipeline.scenes import PostgresScene, Scene
 
 COMMAND = Path(sys.executable).parent / "target-looker-warehouse"
-PIPE_BYTES = 1 << 16
-"""What waits in a pipe; a command that was given fewer may not have read one."""
+BATCH_SAID = b"batch_processing_time"
 BATCH_ROWS = 300
 POINTS = 20
 
@@ -48,24 +46,27 @@ CHANGES = [
 ]
 
 
-def load(scene, messages, *, given=None):
-    """Run the command over the lines; killed when it was given so many bytes of them."""
-    said = scene.folder.with_suffix(".said")
-    with said.open("w") as errors:
-        process = subprocess.Popen(
+def load(scene, messages, *, batches=None):
+    """Run the command over the lines; killed when it was through with so many batches."""
+    lines = scene.folder.with_suffix(".lines")
+    lines.write_bytes(singer(messages))
+    with (
+        lines.open("rb") as given,
+        subprocess.Popen(
             [COMMAND, "--config", scene.config],
             cwd=scene.folder,
-            stdin=subprocess.PIPE,
+            stdin=given,
             stdout=subprocess.PIPE,
-            stderr=errors,
-        )
-        with suppress(BrokenPipeError):  # it ended by itself; what it said is looked at
-            process.stdin.write(singer(messages)[:given])
-            process.stdin.flush()
-        if given is not None:
-            process.kill()
-        out, _ = process.communicate()
-    return Ended(process.returncode, out.splitlines(), said.read_text(), [])
+            stderr=subprocess.PIPE,
+        ) as process,
+    ):
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if batches is not None and sum(BATCH_SAID in each for each in said) == batches:
+                process.kill()
+        out = process.stdout.read()
+    return Ended(process.returncode, out.splitlines(), b"".join(said).decode(), [])
 
 
 @pytest.fixture(scope="module")
@@ -95,15 +96,14 @@ def scene(request, tmp_path, box):
 @pytest.mark.prove
 def test_a_warehouse_is_whole_after_a_kill_in_the_middle_of_whatever_it_did(scene):
     scene.keep()
-    size = len(singer(CHANGES))
     loaded_before = len(scene.loads())
     whole = load(scene, CHANGES)
     assert whole.code == 0, whole.said
-    expected, told = scene.shown(), set()
-    for given in sorted(random.Random(20).sample(range(2 * PIPE_BYTES, size), POINTS)):
-        where = f"killed when {given} of {size} bytes were given"
+    expected, told, all_batches = scene.shown(), set(), whole.said.count(BATCH_SAID.decode())
+    for batches in sorted(random.Random(20).sample(range(1, all_batches - 1), POINTS)):
+        where = f"killed after {batches} of {all_batches} batches"
         scene.restore()
-        killed = load(scene, CHANGES, given=given)
+        killed = load(scene, CHANGES, batches=batches)
         assert killed.code == KILLED, f"{where}: {killed.said}"
         told.add(len(scene.loads()) - loaded_before)
         rest = what_is_left(CHANGES, json.loads(killed.states[-1])) if killed.states else CHANGES
