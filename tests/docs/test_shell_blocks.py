@@ -46,7 +46,6 @@ NOT_HERE = {
     "a tenant of IFS Cloud and a warehouse",
     "a tenant of IFS Cloud and a Power BI workspace",
     "tenants of IFS Cloud and Power BI",
-    "a Meltano project that leads to a tenant",
     "a Microsoft tenant with a Power BI workspace",
     "the powerbi.json of your workspace",
     "a Fabric capacity",
