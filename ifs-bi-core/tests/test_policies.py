@@ -1,6 +1,8 @@
 """The policies and their order."""
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 from ifs_bi_core.errors import ConfigError, NotSentError, OutcomeUnknownError, ThrottledError, UnavailableError
 from ifs_bi_core.http.client import Surroundings, client
 from ifs_bi_core.http.limits import SlidingWindow
@@ -29,7 +31,7 @@ class Service:
 class Surrounded:
     """A service behind all policies, in virtual time."""
 
-    def __init__(self, *script: Response | Exception, limit: int = 100, fetch=None) -> None:
+    def __init__(self, *script: Response | Exception, limit: int = 100, lifetime: float = 3600, fetch=None) -> None:
         self.service = Service(*script)
         self.attempts: list[Attempt] = []
         self.slept: list[float] = []
@@ -43,7 +45,7 @@ class Surrounded:
 
         def first_come() -> Token:
             self.tokens += 1
-            return Token(f"token-{self.tokens}", 3600)
+            return Token(f"token-{self.tokens}", lifetime)
 
         window = SlidingWindow(limit, clock=lambda: now[0], sleep=sleep)
         self.send = client(
@@ -119,6 +121,47 @@ def test_retries_and_renewals_spend_the_rate_budget():
     around = Surrounded(answer(500), answer(401), answer(200), limit=2)
     around.send(GET)
     assert sum(around.slept) >= 60  # the third attempt had to wait for the window
+
+
+@given(st.lists(st.sampled_from([200, 401, 500]), max_size=25), st.sampled_from([1, 40, 150, 3600]))
+def test_no_minute_holds_more_than_the_limit_whenever_a_token_has_to_be_renewed(statuses, lifetime):
+    limit, now, begun = 4, [0.0], []
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    window = SlidingWindow(limit, clock=lambda: now[0], sleep=sleep)
+
+    def fetch() -> Token:
+        window.acquire()
+        begun.append(now[0])
+        return Token(f"token-{len(begun)}", lifetime)
+
+    def service(request: Request) -> Response:
+        begun.append(now[0])
+        return answer(statuses.pop() if statuses else 200)
+
+    send = client(
+        service,
+        tokens=TokenSource(fetch, clock=lambda: now[0]),
+        limiter=window,
+        rules=RetryRules(),
+        observe=lambda _: None,
+        surroundings=Surroundings(clock=lambda: now[0], sleep=sleep, chance=lambda: 0.5),
+    )
+    for _ in range(12):
+        send(GET)
+    assert max(sum(begin <= at <= begin + 60 for at in begun) for begin in begun) == limit
+
+
+def test_a_token_that_died_while_its_request_waited_is_renewed_before_that_leaves():
+    around = Surrounded(answer(200), answer(200), limit=1, lifetime=50)
+    around.send(GET)
+    around.send(GET)
+    assert [request.headers["Authorization"] for request in around.service.asked] == [
+        "Bearer token-1",
+        "Bearer token-2",
+    ]
 
 
 def test_a_limit_that_is_shared_between_processes_can_stand_in_for_one_s_own(tmp_path):

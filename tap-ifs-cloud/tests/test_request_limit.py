@@ -43,20 +43,24 @@ class Counted:
         pipe.tenant.world.requests = self._log
         self._clock = pipe.clock
         self._begun = 0
+        self._lost = 0
         self._lock = threading.Lock()
         self._window = shared_limit(
             pipe.state_dir, "ifs-cloud", "test", LIMIT, WINDOW_SECONDS, clock=self._clock.now, sleep=self.sleep
         )
 
     def acquire(self) -> None:
-        with self._lock:
+        # The clock stands still between the leave and the count of it; who waits lets go of the log, not of the turn.
+        with self._lock, self._log.grown:
             self._window.acquire()
             self._begun += 1
 
     def sleep(self, seconds: float) -> None:
         with self._log.grown:
-            while not self._log.grown.wait_for(lambda: len(self._log) >= self._begun, timeout=_ON_ITS_WAY_SECONDS):
-                self._begun = len(self._log)  # what went over a connection that a fault had closed never arrives
+            while (begun := self._begun) > len(self._log) + self._lost:
+                if not self._log.grown.wait_for(lambda: len(self._log) + self._lost >= begun, _ON_ITS_WAY_SECONDS):
+                    # What went over a connection that a fault had closed never arrives; what has begun meanwhile does.
+                    self._lost = begun - len(self._log)
             self._clock.sleep(seconds)
 
     def fullest_minute(self) -> int:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ifs_bi_core.http.policies import token_refused, with_audit, with_auth, with_retry, with_throttle
+from ifs_bi_core.http.policies import token_refused, with_audit, with_auth, with_retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ def client(
     logger: logging.Logger | None = None,
     surroundings: Surroundings = REAL,
 ) -> Send:
-    """``Retry → Throttle → Auth → Audit → transport``."""
+    """``Retry → Auth → Throttle → Audit → transport``."""
     log = logger or logging.getLogger(__name__)
 
     def tell(request: Request, outcome: Response | Exception, wait: float) -> None:
@@ -55,8 +55,7 @@ def client(
         log.warning("%s: %s; trying again in %.1f s", request.operation, what, wait)
 
     send = with_audit(transport, observe)
-    send = with_auth(send, tokens, refused=refused, before_again=limiter.acquire)
-    send = with_throttle(send, limiter)
+    send = with_auth(send, tokens, limiter, refused=refused)
     return with_retry(
         send,
         rules,

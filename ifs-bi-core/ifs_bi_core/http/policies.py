@@ -1,7 +1,8 @@
-"""One small policy per concern; their order is the architecture: ``Retry → Throttle → Auth → Audit → transport``.
+"""One small policy per concern; their order is the architecture: ``Retry → Auth → Throttle → Audit → transport``.
 
 Retries spend the rate budget, since each attempt passes the throttle. A token that dies between two attempts is renewed
-once, then the refusal stands. The audit stands innermost and sees every attempt. See docs/adr/0002.
+once, then the refusal stands. The throttle lets go of what is sent at once. The audit stands innermost and sees every
+attempt. See docs/adr/0002.
 """
 
 from __future__ import annotations
@@ -65,23 +66,28 @@ def with_audit(send: Send, observe: Callable[[Attempt], None], *, clock: Callabl
 def with_auth(
     send: Send,
     tokens: TokenSource,
+    limiter: Limiter,
     *,
     refused: Callable[[Response], bool] = token_refused,
-    before_again: Callable[[], None] = lambda: None,
 ) -> Send:
-    """Add the bearer token; where the service refuses it, renew it once and send again, then the refusal stands.
+    """Add the bearer token and wait for leave; where the token is refused, renew it once and send again, then the refusal stands.
 
-    ``before_again`` is called before the second sending: it spends the rate budget too.
+    A token is at hand before leave is asked for: renewing takes leave itself and may wait for it, and a request with leave from
+    before that wait would begin in a minute that does not count it.
     """
 
+    def begin(request: Request, token: str) -> tuple[Response, str]:
+        limiter.acquire()
+        if not tokens.is_alive(token):  # the wait may have been an hour
+            token = _token(tokens.get)
+            limiter.acquire()
+        return send(_bearing(request, token)), token
+
     def authorized(request: Request) -> Response:
-        token = _token(tokens.get)
-        response = send(_bearing(request, token))
+        response, token = begin(request, _token(tokens.get))
         if not refused(response):
             return response
-        renewed = _token(lambda: tokens.replace(token))
-        before_again()
-        return send(_bearing(request, renewed))
+        return begin(request, _token(lambda: tokens.replace(token)))[0]
 
     return authorized
 

@@ -45,6 +45,7 @@ class TokenSource:
         self._lock = threading.Lock()
         self._token: Token | None = None
         self._renew_at = 0.0
+        self._dies_at = 0.0
 
     def get(self) -> str:
         """The current token, renewed if its time is near."""
@@ -60,12 +61,18 @@ class TokenSource:
                 self._renew()
             return self._current()
 
+    def is_alive(self, token: str) -> bool:
+        """Whether a token is the current one and its life is not over. Never waits, not even for who renews it."""
+        current = self._token
+        return current is not None and current.value == token and self._clock() < self._dies_at
+
     def _renew(self) -> None:
         asked_at = self._clock()  # the life counts from before the request, so it never ends early by a slow answer
         token = self._fetch()
         REDACTOR.register(token.value)
+        self._dies_at = asked_at + token.lifetime
+        self._renew_at = self._dies_at - renewal_margin(token.lifetime)
         self._token = token
-        self._renew_at = asked_at + token.lifetime - renewal_margin(token.lifetime)
 
     def _current(self) -> str:
         if self._token is None:
