@@ -136,7 +136,11 @@ class Play:
 
     def _whom(self, faults: Iterable[Injected]) -> frozenset[str]:
         """The commands to which these happened."""
-        return frozenset(name for fault in faults for name in self._names(fault.side))
+        faults = list(faults)
+        names = {name for fault in faults for name in self._names(fault.side)}
+        if self.script.ledger == "postgresql" and any(fault.harm and fault.harm.act == "restart" for fault in faults):
+            names |= set(self._names("both"))  # the server of the ledger is the tap's, too
+        return frozenset(names)
 
     def _harmed(self, fault: Injected, ended: Ended) -> bool:
         names = self._names(fault.side)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import false, func, insert, inspect, make_url, select
@@ -146,8 +147,9 @@ class Database:
                 if step > reached:
                     MIGRATIONS[step](connection)
                     connection.execute(insert(VERSIONS).values(version=step, at=now()))
-            for table in METADATA.sorted_tables:  # nothing is written, but the right to do it is asked for
-                connection.execute(insert(table).from_select(table.c.keys(), select(table).where(false())))
+            dialect = connection.dialect
+            for statement in _writing_nothing_in(f"{dialect.name}+{dialect.driver}"):
+                connection.exec_driver_sql(statement)
 
     @contextmanager
     def _told(self, kind: type[IfsBiError]) -> Iterator[None]:
@@ -187,6 +189,16 @@ def _parsed(url: str) -> URL:
             "Setting 'ledger_url' has more than one '@'. Write those of the user and the password as %40."
         )
     return parsed
+
+
+@cache  # to put them into words takes as long as all else that opening does
+def _writing_nothing_in(dialect: str) -> list[str]:
+    """What asks for the right to write each table, and writes nothing."""
+    words = make_url(f"{dialect}://").get_dialect()()
+    return [
+        str(insert(table).from_select(table.c.keys(), select(table).where(false())).compile(dialect=words))
+        for table in METADATA.sorted_tables
+    ]
 
 
 def _version(connection: Connection) -> int | None:
