@@ -75,7 +75,7 @@ class Postgres:
         """The name of a new and empty database."""
         name = f"test{next(self._numbers)}"
         with self.admin() as admin:
-            admin.execute(f"CREATE DATABASE {name} OWNER team")
+            admin.execute(f"CREATE DATABASE {name} OWNER team STRATEGY file_copy")
         return name
 
     def url(self, database, *, port=None):

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import shutil
 import sqlite3
 import sys
 from pathlib import Path
@@ -21,15 +22,22 @@ from sqlalchemy import create_engine, event, select, text
 ROW = TrailRow('{"OrderNo":"1"}', payload="{}")
 
 
-@pytest.fixture
-def written(tmp_path):
-    """The state folder of a run that ended."""
-    ledger = Ledger.open(None, tmp_path)
+@pytest.fixture(scope="module")
+def written_once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("written")
+    ledger = Ledger.open(None, folder)
     run = ledger.begin_run("target", "1")
     for _ in range(300):
         run.write_batch("orders", "warehouse", [ROW]).pushing()
     run.end(0)
     ledger.close()
+    return folder
+
+
+@pytest.fixture
+def written(written_once, tmp_path):
+    """The state folder of a run that ended."""
+    shutil.copytree(written_once, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ifs_bi_core.errors import ExitCode
 from ifs_bi_core.singer.account import Account
+from left_to_prove import every
 from pipeline.killable import KilledError
 from pipeline.tenant import COMPANIES, PROJECTIONS, Arrived, Tenant
 from pipeline.wireless import HOST, Wireless
@@ -134,8 +135,7 @@ WALKS = {
 }
 
 
-@pytest.mark.parametrize("walk", WALKS)
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize(("server", "walk"), every(3, SERVERS, WALKS))
 def test_what_arrived_equals_the_source_however_it_is_paged_and_whatever_changes_meanwhile(early_turns, server, walk):
     @settings(max_examples=4, deadline=None)
     @given(

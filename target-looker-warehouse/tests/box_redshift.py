@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -92,10 +93,14 @@ class RedshiftBox(Box):
 
 @pytest.fixture(scope="session")
 def redshift_servers(postgres) -> Iterator[RedshiftServers]:
-    servers = RedshiftServers(postgres)
-    with mock.patch.dict(os.environ, servers.environment):
-        yield servers
-    servers.close()
+    from botocore.loaders import JSONFileLoader  # noqa: PLC0415 - as above
+
+    read = cache(JSONFileLoader().load_file)  # what AWS offers is megabytes, which each new client would read again
+    with mock.patch.object(JSONFileLoader, "load_file", lambda _, path: read(path)):
+        servers = RedshiftServers(postgres)
+        with mock.patch.dict(os.environ, servers.environment):
+            yield servers
+        servers.close()
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from ifs_bi_core.ledger.runs import Ledger
 from ifs_bi_core.replay.key import letter_key
 from ifs_bi_core.replay.tap import Selection, replay
 from ifs_bi_core.singer.lines import decode
+from left_to_prove import every
 
 ORDERS = {"OrderNo": {"type": "string"}, "Amount": {"type": "number"}}
 KINDS = {
@@ -104,8 +105,7 @@ def ends_well(pipe) -> bool:
     return True
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "place"), every(2, KINDS, PLACES))
 def test_after_any_fault_the_table_is_the_source_at_the_latest_after_the_next_run(pipe, kind, place):
     before(pipe)
     pipe.fault(**KINDS[kind], **PLACES[place])
@@ -156,8 +156,7 @@ def test_after_faults_alone_and_in_pairs_wherever_the_table_is_the_source_and_th
     assert balances(pipe)
 
 
-@pytest.mark.parametrize("skip", range(3))
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "skip"), every(2, KINDS, range(3)))
 def test_after_any_fault_of_a_first_run_too(pipe, kind, skip):
     pipe.fault(skip=skip, **KINDS[kind], method="POST")
     first = [pipe.schema(), *(pipe.order(n, n) for n in range(1, 6)), pipe.state(1)]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ifs_bi_core.errors import IfsBiError
+from left_to_prove import every
 
 KINDS = {
     "vanish before": {"kind": "reset"},
@@ -85,8 +86,7 @@ def ends_well(pipe, **how) -> bool:
     return True
 
 
-@pytest.mark.parametrize("skip", range(4))
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "skip"), every(3, KINDS, range(4)))
 def test_after_any_fault_the_sums_are_the_source_at_the_latest_after_the_next_run(signing, kind, skip):
     begun(signing)
     signing.fault(skip=skip, **KINDS[kind], **ROWS)
@@ -96,8 +96,9 @@ def test_after_any_fault_the_sums_are_the_source_at_the_latest_after_the_next_ru
     assert not signing.calls("DELETE")
 
 
-@pytest.mark.parametrize("kind", ["vanish before", "vanish after", "500 before", "500 after"])
-@pytest.mark.parametrize("skip", range(4))
+@pytest.mark.parametrize(
+    ("kind", "skip"), every(3, ["vanish before", "vanish after", "500 before", "500 after"], range(4))
+)
 def test_where_power_bi_can_not_be_asked_the_run_stops_and_whoever_runs_it_decides(signing, kind, skip):
     begun(signing)
     signing.fault(**NO_QUERIES)

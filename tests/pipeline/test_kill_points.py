@@ -21,7 +21,7 @@ from pipeline.kills import points
 from pipeline.recorded import FIRST, SECOND, of_streams, what_is_left
 from pipeline.scenes import PostgresScene, Scene
 
-FEW = 8
+FEW = 5
 EVERY_KIND = 20  # so many points are some of every kind of step
 REFUSED_BY_SCHEMA = '{"OrderNo":"900"}'
 
@@ -156,10 +156,11 @@ def test_a_warehouse_that_is_upserted_is_whole_after_a_kill_at_any_point(warehou
     check_killed_anywhere(scene, of_streams(SECOND, *streams), count, refused=refused)
 
 
-def test_a_warehouse_table_that_is_overwritten_is_the_old_or_the_new_one_after_a_kill(warehouse):
+@at_points(8)
+def test_a_warehouse_table_that_is_overwritten_is_the_old_or_the_new_one_after_a_kill(warehouse, count):
     scene = warehouse(load_method="overwrite")
     assert scene.run(FIRST).code == 0
-    check_killed_anywhere(scene, SECOND, 8, refused=[REFUSED_BY_SCHEMA], goes_on=False)
+    check_killed_anywhere(scene, SECOND, count, refused=[REFUSED_BY_SCHEMA], goes_on=False)
 
 
 @at_points(20)
@@ -173,13 +174,15 @@ def test_a_postgresql_database_is_whole_after_a_kill_at_any_point(postgres_wareh
     check_killed_anywhere(scene, of_streams(SECOND, *streams), count, refused=refused)
 
 
-def test_a_postgresql_table_that_is_overwritten_is_the_old_or_the_new_one_after_a_kill(postgres_warehouse):
+@at_points(8)
+def test_a_postgresql_table_that_is_overwritten_is_the_old_or_the_new_one_after_a_kill(postgres_warehouse, count):
     scene = postgres_warehouse(load_method="overwrite")
     assert scene.run(FIRST).code == 0
-    check_killed_anywhere(scene, SECOND, 8, refused=[REFUSED_BY_SCHEMA], goes_on=False)
+    check_killed_anywhere(scene, SECOND, count, refused=[REFUSED_BY_SCHEMA], goes_on=False)
 
 
-def test_rows_that_are_appended_are_doubled_where_their_state_had_not_left_and_the_ledger_says_which(warehouse):
+@at_points(8)
+def test_rows_that_are_appended_are_doubled_where_their_state_had_not_left_and_the_ledger_says_which(warehouse, count):
     scene = warehouse(load_method="append-only")
     assert scene.run(FIRST).code == 0
 
@@ -190,7 +193,7 @@ def test_rows_that_are_appended_are_doubled_where_their_state_had_not_left_and_t
         assert {name: rows.total() for name, rows in kill.surplus.items()} == doubled, kill.where
         assert not any(rows - kill.brought[name] for name, rows in kill.surplus.items()), kill.where
 
-    check_killed_anywhere(scene, SECOND, 8, refused=[REFUSED_BY_SCHEMA], check=check)
+    check_killed_anywhere(scene, SECOND, count, refused=[REFUSED_BY_SCHEMA], check=check)
 
 
 def check_doubled_in_a_moment(*keyless, after=0):
@@ -239,11 +242,12 @@ def test_rows_without_keys_are_counted_once_by_their_signs_after_a_kill(powerbi)
     check_killed_anywhere(scene, of_streams(SECOND, "events"), 6, check=check_doubled_in_a_moment("events"))
 
 
-def test_power_bi_that_is_appended_to_is_whole_after_a_kill(powerbi):
+@at_points(8)
+def test_power_bi_that_is_appended_to_is_whole_after_a_kill(powerbi, count):
     scene = powerbi(write_mode="append")
     assert scene.run(FIRST).code == 0
     check = check_doubled_in_a_moment("events", after=1)
-    check_killed_anywhere(scene, SECOND, 8, refused=[REFUSED_BY_SCHEMA], check=check)
+    check_killed_anywhere(scene, SECOND, count, refused=[REFUSED_BY_SCHEMA], check=check)
 
 
 def test_versions_that_are_appended_are_there_once_after_a_kill_in_the_moment_in_which_their_state_leaves(powerbi):
@@ -252,9 +256,10 @@ def test_versions_that_are_appended_are_there_once_after_a_kill_in_the_moment_in
     check_killed_anywhere(scene, of_streams(SECOND, "orders", "prices"), last=10, refused=[REFUSED_BY_SCHEMA])
 
 
-def test_a_dataset_that_the_killed_run_was_to_make_is_made_once(powerbi):
+@at_points(8)
+def test_a_dataset_that_the_killed_run_was_to_make_is_made_once(powerbi, count):
     scene = powerbi()
-    check_killed_anywhere(scene, FIRST, 8, check=check_doubled_in_a_moment("events"))
+    check_killed_anywhere(scene, FIRST, count, check=check_doubled_in_a_moment("events"))
 
 
 @at_points(24)
@@ -264,5 +269,6 @@ def test_a_mirrored_database_is_whole_after_a_kill_at_any_point(mirrored, count)
     check_killed_anywhere(mirrored, SECOND, count, refused=[REFUSED_BY_SCHEMA], check=check)
 
 
-def test_a_landing_zone_that_the_killed_run_was_to_begin_is_whole(mirrored):
-    check_killed_anywhere(mirrored, FIRST, 10, check=check_doubled_in_a_moment("events"))
+@at_points(10)
+def test_a_landing_zone_that_the_killed_run_was_to_begin_is_whole(mirrored, count):
+    check_killed_anywhere(mirrored, FIRST, count, check=check_doubled_in_a_moment("events"))
