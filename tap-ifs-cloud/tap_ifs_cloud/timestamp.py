@@ -104,10 +104,10 @@ class _Changes:
                 else:
                     yield from self._new_records(rows)
                 del rows, page, moments  # before the next one is decoded
-                self._remember(max(bookmark or "", self._window.newest or ""))
+                self._remember(max(bookmark or "", self._window.newest or ""), self._window.digests_so_far())
         if "version" in self._said and self._completes_version(resumed=bookmark is not None):
             del self._said["version"]
-            self._remember(max(bookmark or "", self._window.newest or ""))
+        self._remember(max(bookmark or "", self._window.newest or ""), self._window.digests())
         if self._line:
             yield from self._gone_records(self._line, all_were_read=bookmark is None and not self._reading.joins)
 
@@ -173,12 +173,12 @@ class _Changes:
         """An instant in the server's wall time, fixed width."""
         return fixed(self._zone.wall(parse_instant(moment))) if self._zone else fixed_width(moment)
 
-    def _remember(self, bookmark: str) -> None:
+    def _remember(self, bookmark: str, digests: list[str]) -> None:
         """Say it when the rows are written: the SDK sends the state along after them."""
         state = self._reading.state
         if self._line:
             self._said["generation"] = self._line.token()
-        state[DELIVERED] = {**self._said, "digests": self._window.digests()}
+        state[DELIVERED] = {**self._said, "digests": digests}
         if bookmark:
             state["replication_key"] = self._modified.name
             state["replication_key_value"] = bookmark

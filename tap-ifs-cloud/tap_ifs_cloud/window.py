@@ -67,7 +67,7 @@ class DeliveredWindow:
     def __init__(
         self, known: Iterable[str], began: str, lookback_seconds: float, zone: SourceZone | None = None
     ) -> None:
-        self._known = frozenset(known)
+        self._known = dict.fromkeys(known)
         self._met: set[str] = set()
         self._zone = zone
         self._began = began
@@ -127,7 +127,7 @@ class DeliveredWindow:
             self._recent.extend((_end_of(moment), (fingerprint, place)) for moment, place in dated)
 
     def digests(self) -> list[str]:
-        """What the next run has to know."""
+        """What the next run has to know of the records that were added."""
         if self.newest:
             start = start_of(min(self.newest, self._began), self._lookback, self._zone)
             while self._recent and self._recent[0][0] < start:
@@ -135,6 +135,12 @@ class DeliveredWindow:
         self._undated = deque(map(_told, self._undated), MOST)
         self._recent = deque([(moment, _told(fingerprint)) for moment, fingerprint in self._recent], MOST)
         return list(map(_told, [*self._undated, *(fingerprint for _, fingerprint in self._recent)]))
+
+    def digests_so_far(self) -> list[str]:
+        """What the next run has to know if this one ends here: it reads the rows again, too, that are still to come."""
+        told = self.digests()
+        to_come = [fingerprint for fingerprint in self._known if fingerprint not in self._met]
+        return [*to_come[: MOST - len(told)], *told]
 
 
 _Fingerprint = str | tuple[Callable[[int], str], int]

@@ -2,6 +2,10 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from ifs_bi_core.errors import ExitCode
+from ifs_bi_sandbox.faults import preset
+from pipeline.tenant import Tenant
+from pipeline.undelayed import Pipe
 from tap_ifs_cloud.odata import fixed_width
 from tap_ifs_cloud.window import MOST, DeliveredWindow, digest, start_of
 
@@ -57,3 +61,17 @@ def test_a_digest_tells_records_apart():
 
 def test_the_beginning_of_time_is_no_error():
     assert start_of("0001-01-01T00:00:00.000000Z", 600) == "0001-01-01T00:00:00.000000Z"
+
+
+def test_a_run_that_ended_between_two_pages_forgets_no_row_that_the_next_one_reads_again(tmp_path):
+    tenant = Tenant(tmp_path)
+    with tenant.served() as address:
+        pipe = Pipe(tmp_path, tenant, address)
+        asked = {"streams": ["dated"], "page_size": 2, "concurrency": 1}
+        assert pipe.run(**asked) == ExitCode.DONE
+        moved = pipe.arrived.moved["dated"]
+        pipe.faults += [preset("forbidden", path="*/RowSet", skip=1, times=1)]
+        assert pipe.run(**asked) == ExitCode.FAILED
+        assert pipe.run(**asked) == ExitCode.DONE
+        assert pipe.arrived.moved["dated"] == moved
+        pipe.assert_is_equal(["dated"])

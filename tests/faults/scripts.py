@@ -36,8 +36,7 @@ WAREHOUSES = frozenset({"duckdb", "postgresql"})
 SIDES = frozenset({"ifs", "token", "login", "powerbi", "onelake", "tap", "target", "both"})
 LOSES_STATE = frozenset({"tap", "both"})
 """Sides on which a tap may be killed before the STATE of its last rows: to a target, its input then ends as after the last row of
-a tap that says no STATE. Where versions are appended, it takes them for delivered, and they come again: a known doubling. A tap
-that reads several streams at once and ends because of one of them leaves the others there, too: it reads one after the other."""
+a tap that says no STATE. Where versions are appended, it takes them for delivered, and they come again: a known doubling."""
 WEIGHTS = {"ifs": 3, "powerbi": 4, "onelake": 4, "postgresql": 2, "tap": 2, "target": 2}
 """How often what a kind's name begins with is drawn, where that is more than once."""
 PROCESSES: dict[Side, set[Side]] = {
@@ -146,8 +145,6 @@ def script_of(seed: int) -> Script:
         steps.append(_run(dice, sides, places))
     kinds = {fault.kind for step in steps if isinstance(step, Run) for fault in step.faults}
     tap = _tap_settings(dice, patient="ifs: slow" not in kinds)
-    if destination == "append" and len(streams) > 1:
-        tap["concurrency"] = 1  # see LOSES_STATE
     target = _target_settings(dice, destination, streams)
     switches: dict[str, Any] = {"paging": dice.choice(("client", "client", "next_absolute", "next_relative"))}
     if dice.random() < 1 / 5:
