@@ -19,6 +19,7 @@ from ifs_bi_core.errors import (
 )
 from ifs_bi_core.http.client import REAL, client
 from ifs_bi_core.http.message import UNREADABLE, Request, Response
+from ifs_bi_core.http.policies import with_throttle
 from ifs_bi_core.http.retry import RetryRules, next_wait
 from ifs_bi_core.http.tokens import TokenSource
 from ifs_bi_core.http.transport import transport
@@ -83,10 +84,11 @@ class Writer:
         self._writes_exact: bool | None = None  # the same for what is sent
         self._rules = RetryRules(limit_seconds=float(config["retry_limit_seconds"]))
         wire = transport(requests.Session(), timeout_seconds=float(config["request_timeout_seconds"]))
+        limiter = limiter_of(config)
         self._send = client(
             wire,
-            tokens=TokenSource(token_fetcher(credentials(config), wire)),
-            limiter=limiter_of(config),
+            tokens=TokenSource(token_fetcher(credentials(config), with_throttle(wire, limiter))),
+            limiter=limiter,
             rules=self._rules,
             observe=observe,
             logger=self._log,

@@ -2,6 +2,7 @@
 
 import json
 
+from ifs_bi_core.http.shared_limits import SharedWindow
 from ifs_bi_core.ledger.history import balance, show
 
 ORDERS = "PurchaseOrderHandling/PurchaseOrderSet"
@@ -91,3 +92,12 @@ def test_a_create_without_a_key_is_done_once_under_its_id(desk):
     assert desk.give(create) == (0, ["done"])
     assert desk.give(create) == (0, ["already"])
     assert desk.sql("SELECT count(*) FROM purchase_order WHERE NoteText = 'by id'") == [(1,)]
+
+
+def test_every_request_counts_against_the_rate_limit_and_so_does_the_sign_in(desk, monkeypatch):
+    begun = []
+    acquire = SharedWindow.acquire
+    monkeypatch.setattr(SharedWindow, "acquire", lambda window: (begun.append(1), acquire(window)))
+    assert desk.give(desk.setting(desk.order(), NoteText="counted")) == (0, ["done"])
+    assert {one["service"] for one in desk.box.world.requests} == {"ifs", "token"}
+    assert len(begun) == len(desk.box.world.requests)
