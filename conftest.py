@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was collected stays: looking for garbage in it again and again costs a twentieth of the time."""
+    """What was collected stays: looking for garbage in it again and again costs time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

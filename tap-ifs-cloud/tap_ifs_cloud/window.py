@@ -140,7 +140,7 @@ class DeliveredWindow:
         """What the next run has to know if this one ends here: it reads the rows again, too, that are still to come."""
         told = self.digests()
         to_come = [fingerprint for fingerprint in self._known if fingerprint not in self._met]
-        return [*to_come[: MOST - len(told)], *told]
+        return [*to_come[: max(0, MOST - len(told))], *told]
 
 
 _Fingerprint = str | tuple[Callable[[int], str], int]

@@ -54,6 +54,14 @@ def test_the_state_stays_small():
     assert len(window.digests()) == MOST
 
 
+def test_the_state_stays_small_while_more_is_to_come():
+    window = DeliveredWindow((f"known {number}" for number in range(MOST)), LATE, 600)
+    for number in range(MOST):
+        window.add(None, f"undated {number}")
+    window.add(at(0), "dated")
+    assert window.digests_so_far() == window.digests()
+
+
 def test_a_digest_tells_records_apart():
     assert digest({"a": 1}) != digest({"a": 2})
     assert digest({"a": 1}) == digest({"a": 1})
