@@ -19,6 +19,10 @@ def box(duckdb_box):
 
 
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+MAKE = (
+    "import fcntl, sys; f = open(sys.argv[1], 'r+b'); fcntl.lockf(f, fcntl.LOCK_EX); "
+    "print('held', flush=True); sys.stdin.read()"
+)
 ONE = schema("s", ["id"], id=INTEGER, x=STRING)
 
 
@@ -37,12 +41,60 @@ def test_a_file_that_another_process_holds_is_named_with_its_holder(box):
     assert box.tables() == ["s"]
 
 
-@pytest.mark.parametrize("content", [b"", b"x" * 10_000])
+@pytest.mark.parametrize("content", [b"DUCK", b"x" * 10_000, b"x" * 20_000])
 def test_a_file_that_is_no_database_is_left_as_it_is(box, content):
     box.file.write_bytes(content)
-    with pytest.raises(ConfigError, match="is no DuckDB database"):
+    with pytest.raises(ConfigError, match=r"is no DuckDB database|DuckDB can't open"):
         box.feed(ONE)
     assert box.file.read_bytes() == content
+
+
+@pytest.fixture
+def new(tmp_path):
+    """What DuckDB makes before anything is in it."""
+    duckdb.connect(tmp_path / "new.duckdb").close()
+    return (tmp_path / "new.duckdb").read_bytes()
+
+
+@pytest.mark.parametrize("written", [0, 4096, 8192])
+def test_a_file_that_a_killed_process_had_only_begun_is_made_anew(box, new, written):
+    assert written < len(new)
+    box.file.write_bytes(new[:written])
+    with pytest.raises(duckdb.IOException):
+        duckdb.connect(box.file)
+    box.feed(ONE, record("s", {"id": 1, "x": "a"}))
+    assert box.rows("s") == [{"id": "1", "x": "a"}]
+    with duckdb.connect(box.file, read_only=True) as connection:  # not only the one that made it reads it
+        assert connection.execute("SELECT count(*) FROM s").fetchone() == (1,)
+
+
+def test_a_file_that_lost_its_end_is_left_as_it_is(box, new):
+    box.feed(ONE, record("s", {"id": 1}))
+    content = box.file.read_bytes()[: len(new)]
+    box.file.write_bytes(content)
+    with pytest.raises(ConfigError, match="DuckDB can't open"):
+        box.feed(ONE)
+    assert box.file.read_bytes() == content
+
+
+def test_a_file_beside_which_a_log_lies_is_left_as_it_is(box, new):
+    box.file.write_bytes(new[:8192])
+    box.file.with_name("warehouse.duckdb.wal").write_bytes(b"rows")
+    with pytest.raises(ConfigError, match="DuckDB can't open"):
+        box.feed(ONE)
+    assert box.file.read_bytes() == new[:8192]
+
+
+def test_a_file_that_another_process_is_just_making_is_left_to_it(box, new):
+    box.file.write_bytes(new[:4096])
+    with subprocess.Popen(
+        [sys.executable, "-c", MAKE, box.file], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as maker:
+        assert maker.stdout.readline() == b"held\n"
+        with pytest.raises(IfsBiError, match="is held by another process"):
+            box.feed(ONE)
+        maker.stdin.close()
+    assert box.file.read_bytes() == new[:4096]
 
 
 def test_a_folder_is_no_database(box):

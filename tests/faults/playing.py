@@ -124,6 +124,8 @@ class Play:
         for number, law in enumerate((laws.destination_is_source, laws.nothing_was_to_do), 1):
             self.landscape.let_days_pass()
             self._hold(laws.of_a_clean_run(self._run({})), f"clean run {number}")
+            if self.broken:  # why is said; the destination may not even be one
+                return
             self._hold(law(self.landscape), f"after clean run {number}")
         self._hold(laws.of_a_script(self.landscape, self._said), "at the end")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -40,6 +43,8 @@ _ROW_GROUP_ROWS = 20_480
 """Rows of a new row group. A commit rewrites the last one that is not full, so the default of 122,880 makes every batch dearer
 and takes twice the memory (duckdb.org/docs/current/sql/statements/attach)."""
 _URL = "duckdb:///"
+_MAGIC = (8, b"DUCK")
+"""What a database file says of itself, and where (duckdb.org/docs/current/internals/storage)."""
 
 
 def address(warehouse_url: str, staging_url: str | None = None) -> Address:
@@ -156,18 +161,64 @@ class DuckDbFile(DuckDB):
 def _opened(file: Path) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:", config=_SETTINGS | {"temp_directory": f"{file}.tmp"})
     try:
-        connection.execute(_attach(str(file.absolute())))
+        _attach(connection, file)
         connection.execute(f"USE {DUCKDB.quoted(_DATABASE)}")
-    except duckdb.Error as error:
+    except (duckdb.Error, OSError) as error:
         connection.close()
         raise _unopened(file, str(error)) from None
     return connection
 
 
-def _attach(path: str) -> str:
+def _attach(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+    """Open a database file; one that a killed process had only begun to make is made anew."""
+    statement = _attaching(file.absolute())
+    try:
+        connection.execute(statement)
+    except duckdb.Error:
+        if not _made_anew(file):
+            raise
+        connection.execute(statement)
+
+
+def _attaching(file: Path) -> str:
     """The statement that opens a database file. DuckDB before version 2 takes the path as a literal alone."""
-    literal = "'" + path.replace("'", "''") + "'"
+    literal = "'" + str(file).replace("'", "''") + "'"
     return f"ATTACH {literal} AS {DUCKDB.quoted(_DATABASE)} (ROW_GROUP_SIZE {_ROW_GROUP_ROWS})"
+
+
+def _made_anew(file: Path) -> bool:
+    """Whether this file was one that held no row yet, and now is a whole database without one.
+
+    DuckDB writes the headers of a new file one after the other, and never opens one again that lacks some. Nothing can have
+    been committed to it. DuckDB's own lock is held meanwhile: a process that is just making the file is left alone.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    log = file.with_name(f"{file.name}.wal")
+    if log.exists() or not file.is_file() or not os.access(file, os.W_OK):
+        return False
+    handle = os.open(file, os.O_RDWR)
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        size, (place, magic), whole = os.fstat(handle).st_size, _MAGIC, _new_database()
+        if size >= len(whole) or (size and os.pread(handle, len(magic), place) != magic):
+            return False
+        os.pwrite(handle, whole, 0)
+        os.fsync(handle)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _new_database() -> bytes:
+    with TemporaryDirectory() as folder, duckdb.connect(":memory:") as connection:
+        file = Path(folder) / "new.duckdb"
+        connection.execute(_attaching(file))
+        connection.execute(f"DETACH {DUCKDB.quoted(_DATABASE)}")
+        return file.read_bytes()
 
 
 def _unopened(file: Path, reason: str) -> IfsBiError:
