@@ -136,8 +136,8 @@ class Delivery:
             taken = new[error.stored]
             raise BatchRefusedError(str(error), stored=taken) from None
         finally:
-            if self._repeated and again:
-                self._repeated.came(stream, [rows[place] for place in again if place < taken])
+            if self._repeated:
+                self._repeated.came(stream, rows[:taken], again)
         self._appended[stream] = batch
         if again:
             self._log.info("%s: %d rows came again, and are there already.", stream, len(again))

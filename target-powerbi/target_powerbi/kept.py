@@ -147,8 +147,8 @@ class Kept:
     def clear(self) -> None:
         """Forget everything: what a first run gathered and never delivered."""
         with self._together():
-            for name in ("facts", "tables", "kept_rows", "posts"):
-                self._db.execute(f"DELETE FROM {name}")  # noqa: S608 - one of four names written here
+            for name in ("facts", "tables", "kept_rows", "posts", "expected"):
+                self._db.execute(f"DELETE FROM {name}")  # noqa: S608 - one of five names written here
 
     def _fact(self, name: str) -> str | None:
         found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
@@ -186,6 +186,7 @@ class Kept:
         with self._together():
             for name in ("kept_rows", "posts"):
                 self._db.execute(f"DELETE FROM {name} WHERE table_id = ?", (table_id,))  # noqa: S608 - one of two names written here
+            self._db.execute("DELETE FROM expected WHERE stream = ?", (stream,))
             self._db.execute("DELETE FROM tables WHERE id = ?", (table_id,))
 
     def define(self, table: Definition, *, defined: bool, status: Status | None = None) -> None:

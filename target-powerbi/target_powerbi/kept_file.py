@@ -44,14 +44,24 @@ CREATE TABLE IF NOT EXISTS posts (
   before BLOB NOT NULL,
   PRIMARY KEY (table_id, name)
 );
+CREATE TABLE IF NOT EXISTS expected (
+  stream TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  times INTEGER NOT NULL,
+  came INTEGER NOT NULL,
+  last TEXT NOT NULL,
+  PRIMARY KEY (stream, subject, digest)
+) WITHOUT ROWID;
 """
-_LAYOUT = 3  # of this file; a later version of the target that changes it raises the number
+_LAYOUT = 4  # of this file; a later version of the target that changes it raises the number
 _LATER = {
     2: ("ALTER TABLE tables ADD COLUMN batch TEXT",),
     3: (
         "ALTER TABLE tables ADD COLUMN held INTEGER NOT NULL DEFAULT 0",
         "UPDATE tables SET held = (SELECT count(*) FROM kept_rows WHERE table_id = id AND sent IS NOT NULL)",
     ),
+    4: (),  # `expected` is new
 }
 """What each layout changed about the tables of the one before."""
 _PAGE_BYTES = 16_384  # rows of a thousand bytes take a third less time than in pages of 4,096

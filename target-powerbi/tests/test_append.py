@@ -109,6 +109,45 @@ def test_versions_whose_state_was_about_to_leave_are_there_once(appending, monke
     assert len(appending.rows()) == 7
 
 
+def test_versions_come_again_once_however_many_runs_bring_none_or_a_part_of_them_before(appending, monkeypatch):
+    schema = appending.schema()
+    appending.feed(schema, appending.order(1, 1), appending.state("old"))
+    news = [appending.order(1, 2), appending.order(2, 2), appending.order(1, 3), appending.order(3, 2)]
+    with killed_when_its_state_leaves(monkeypatch, had_left=False):
+        appending.feed(schema, *news, appending.state("new"))
+    appending.feed(schema, appending.state("old"))
+    appending.feed(schema, news[1], appending.state("half"))
+    with killed_when_its_state_leaves(monkeypatch, had_left=True):
+        appending.feed(schema, news[2], appending.state("half"))
+    appending.feed(schema, *news[2:], appending.state("new"))
+    orders = [(row["OrderNo"], row["Amount"]) for row in appending.came()]
+    assert orders == [("1", 1), ("1", 2), ("2", 2), ("1", 3), ("3", 2)]
+
+
+def test_a_value_that_returns_is_a_version_though_its_row_was_expected_again(appending, monkeypatch):
+    schema = appending.schema()
+    appending.feed(schema, appending.order(1, 1), appending.state("old"))
+    with killed_when_its_state_leaves(monkeypatch, had_left=True):
+        appending.feed(schema, appending.order(1, 2), appending.order(2, 5), appending.state("new"))
+    appending.feed(schema, appending.state("new"))
+    appending.feed(schema, appending.order(1, 3), appending.order(1, 2), appending.state("newer"))
+    appending.feed(schema, appending.order(2, 6), appending.state("newer"))
+    appending.feed(schema, appending.order(2, 5), appending.state("newer"))
+    amounts = [(row["OrderNo"], row["Amount"]) for row in appending.came()]
+    assert amounts == [("1", 1), ("1", 2), ("2", 5), ("1", 3), ("1", 2), ("2", 6), ("2", 5)]
+
+
+def test_of_two_versions_that_may_have_left_the_older_one_may_return(appending, monkeypatch):
+    schema = appending.schema()
+    appending.feed(schema, appending.order(1, 1), appending.state("old"))
+    with killed_when_its_state_leaves(monkeypatch, had_left=True):
+        appending.feed(schema, appending.order(1, 2), appending.order(1, 3), appending.state("new"))
+    appending.feed(schema, appending.order(2, 9), appending.state("newer"))
+    appending.feed(schema, appending.order(1, 2), appending.state("newest"))
+    amounts = [(row["OrderNo"], row["Amount"]) for row in appending.came()]
+    assert amounts == [("1", 1), ("1", 2), ("1", 3), ("2", 9), ("1", 2)]
+
+
 def test_a_row_that_is_refused_beside_rows_that_come_again_is_the_only_one_that_is_refused(appending, monkeypatch):
     appending.feed(appending.schema(), appending.order(1), appending.state("old"))
     said = [appending.schema(), *(appending.order(number) for number in (2, 3, 4))]

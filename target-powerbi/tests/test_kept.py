@@ -194,9 +194,11 @@ PRAGMA user_version=1;
 
 LAYOUT_2 = LAYOUT_1.replace("confirmed TEXT NOT NULL DEFAULT '');", "confirmed TEXT NOT NULL DEFAULT '', batch TEXT);")
 LAYOUT_2 = LAYOUT_2.replace("user_version=1", "user_version=2")
+LAYOUT_3 = LAYOUT_2.replace("batch TEXT);", "batch TEXT, held INTEGER NOT NULL DEFAULT 1);")
+LAYOUT_3 = LAYOUT_3.replace("user_version=2", "user_version=3")
 
 
-@pytest.mark.parametrize("layout", [LAYOUT_1, LAYOUT_2], ids=["1", "2"])
+@pytest.mark.parametrize("layout", [LAYOUT_1, LAYOUT_2, LAYOUT_3], ids=["1", "2", "3"])
 def test_a_file_of_an_earlier_layout_is_brought_to_the_present_one_and_loses_nothing(tmp_path, layout):
     with sqlite3.connect(tmp_path / "kept.db") as database:
         database.executescript(layout)
@@ -219,7 +221,7 @@ def test_a_file_of_an_earlier_layout_is_brought_to_the_present_one_and_loses_not
         assert opened.count("notes") == 1
         opened.close()
     with sqlite3.connect(tmp_path / "kept.db") as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (3,)
+        assert database.execute("PRAGMA user_version").fetchone() == (4,)
     database.close()
 
 
