@@ -150,7 +150,7 @@ class TargetPowerBI(OrderedTarget):
         try:
             super().process_endofpipe()
             if "run" in self.__dict__:
-                self.run.delivery.left()
+                self.run.delivery.left(self.unstated)
         finally:
             self.close()
 
