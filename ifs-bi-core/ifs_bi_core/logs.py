@@ -110,6 +110,16 @@ def set_up(command: str, choice: str | None, *, terminal: bool = False, configur
             handler.addFilter(_with_fields)
 
 
+def unraised(args: sys.UnraisableHookArgs) -> None:
+    """What Python calls for an error that it can raise to nobody: a library's own, while an object of it is thrown away.
+
+    A connection that is lost comes to psycopg's generators that way, for one. Whoever used it has been told by then; by itself
+    Python would write a traceback to standard error, from which nothing has taken secrets.
+    """
+    what = args.err_msg or "Exception ignored in"
+    logging.getLogger(__name__).debug("%s: %r", what, args.object, exc_info=args.exc_value)
+
+
 def set_run(run_id: str) -> None:
     """From now on every line of JSON tells the run's id, in ``extra`` as ``run``."""
     _fields["run"] = run_id

@@ -22,6 +22,14 @@ from ifs_bi_core.singer.progress import Progress
 from singer_sdk import Stream, Tap
 
 
+class Lost:
+    def __init__(self, said):
+        self._said = said
+
+    def __del__(self):
+        raise ConnectionError("lost " + self._said)
+
+
 class Rows(Stream):
     name = "rows"
     schema = {"properties": {"id": {"type": "integer"}}}
@@ -33,6 +41,7 @@ class Rows(Stream):
         progress.add(2, 1)
         progress.done()
         secret = self.config["client_secret"]
+        Lost(secret)
         logging.getLogger("small").warning("It said %s.", secret, extra={"reply": {"of": [secret]}})
         try:
             raise ValueError("no hunter22, " + secret)
@@ -123,6 +132,13 @@ def objects(text: str) -> list[dict]:
 def holds_no_secret(text: str) -> None:
     for form in (SECRET, json.dumps(SECRET)[1:-1], json.dumps(SECRET, ensure_ascii=False)[1:-1], "hunter22"):
         assert form not in text
+
+
+def test_what_goes_wrong_while_an_object_is_thrown_away_is_told_to_whoever_asks_alone(small):
+    assert "lost" not in small.ran()[1]
+    told = small.ran(LOGLEVEL="DEBUG")[1]
+    assert "ConnectionError: lost [redacted]" in told
+    holds_no_secret(told)
 
 
 def test_json_is_one_object_a_line_with_the_run_and_no_secret(small):

@@ -23,7 +23,7 @@ from target_powerbi.repeated import Repeated
 from target_powerbi.rewriting import Rewriting
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from target_powerbi.changes import Row
     from target_powerbi.dataset import PushDataset
@@ -192,10 +192,10 @@ class Delivery:
             self._repeated.leaves()
         self._kept.confirm(self._appended)
 
-    def left(self, unstated: Collection[str] = ()) -> None:
-        """Note that it has left; it says nothing of the last rows of the streams that are `unstated`."""
+    def left(self) -> None:
+        """Note that it has left."""
         if self._repeated:
-            self._repeated.left(unstated)
+            self._repeated.left()
 
     def _rewrite_all(self, streams: Iterable[str], refuse: Refuse | None) -> None:
         first: IfsBiError | None = None

@@ -4,8 +4,6 @@ Nobody can tell afterwards whether it left. Where it did not, the tap brings the
 is one version of what the key names, so one that comes again is no new version, and is left aside. Rows without keys may
 be equal and yet be two: they are taken.
 
-The rows behind the last STATE of a tap that was cut short come again as well: there is none that says they were delivered.
-
 The next run may end early, too, and bring none of them, or a part: so each stays expected until it came. What is not met
 by the first run that brings rows of the stream stays expected only as long as it is the newest version of its key: of a row
 that is equal to the newest version, it is certain that it is no news, also where the STATE had left after all.
@@ -22,7 +20,7 @@ import msgspec
 from target_powerbi.kept_file import together
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from target_powerbi.changes import Row
     from target_powerbi.kept import Kept
@@ -55,7 +53,6 @@ class Repeated:
         found = self._db.execute("SELECT DISTINCT stream FROM expected")
         self._tables = {stream: tables[stream] for (stream,) in found if stream in tables}
         self._brought: set[str] = set()
-        self._leaving: dict[str, str] = {}
 
     def _keyed(self) -> dict[str, Table]:
         """The tables in which a key has many rows."""
@@ -124,20 +121,17 @@ class Repeated:
 
     def leaves(self) -> None:
         """Note that the state of this run is about to leave; before its rows are confirmed."""
+        keyed = self._keyed()
+        if not keyed:
+            return
         confirmed = dict(self._db.execute("SELECT stream, confirmed FROM tables"))
-        self._leaving = {stream: confirmed[stream] for stream in self._keyed()}
-        if self._leaving:
-            value = msgspec.json.encode(self._leaving).decode()
-            self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_FACT, value))
+        value = msgspec.json.encode({stream: confirmed[stream] for stream in keyed}).decode()
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_FACT, value))
 
-    def left(self, unstated: Collection[str] = ()) -> None:
-        """Note that it has left: no row of this run comes again, but for some of the streams that are `unstated`."""
+    def left(self) -> None:
+        """Note that it has left: no row of this run comes again."""
         with together(self._db):
             self._db.execute("DELETE FROM facts WHERE name = ?", (_FACT,))
-            for stream, table in self._keyed().items():
-                if stream in unstated and stream in self._leaving:
-                    self._db.execute("UPDATE expected SET came = 0 WHERE stream = ?", (stream,))  # they come once more
-                    self._expect(table, self._leaving[stream])
             self._db.execute("UPDATE expected SET times = times - came, came = 0 WHERE came > 0")
             self._db.execute("DELETE FROM expected WHERE times <= 0")
             self._db.executemany(

@@ -26,7 +26,7 @@ from target_powerbi.posting import Outcome
 from target_powerbi.tables import SIGN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from target_powerbi.dataset import PushDataset
     from target_powerbi.delivery import Delivery
@@ -183,8 +183,8 @@ class SignedDelivery:
         """Note that the state of the run leaves now: rows without keys are not taken back any more."""
         self._kept.confirm(self._appended)
 
-    def left(self, unstated: Collection[str] = ()) -> None:
-        """Note that it has left, which makes no difference here: rows of a key that come again say what is known."""
+    def left(self) -> None:
+        """Note that it has left, which makes no difference here."""
 
     def compact(self, stream: str) -> int:
         """Write a table anew from the rows that count, without those that cancel each other.

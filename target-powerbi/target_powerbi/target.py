@@ -150,7 +150,7 @@ class TargetPowerBI(OrderedTarget):
         try:
             super().process_endofpipe()
             if "run" in self.__dict__:
-                self.run.delivery.left(self.unstated)
+                self.run.delivery.left()
         finally:
             self.close()
 

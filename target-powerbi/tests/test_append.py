@@ -137,30 +137,6 @@ def test_a_value_that_returns_is_a_version_though_its_row_was_expected_again(app
     assert amounts == [("1", 1), ("1", 2), ("2", 5), ("1", 3), ("1", 2), ("2", 6), ("2", 5)]
 
 
-def test_rows_behind_the_last_state_of_a_tap_that_was_cut_short_come_again_once(appending):
-    schema = appending.schema()
-    appending.feed(schema, appending.order(1, 1), appending.state("old"))
-    appending.feed(schema, appending.order(2, 1), appending.state("half"), appending.order(1, 2), appending.order(3, 1))
-    appending.feed(schema, appending.state("half"))
-    appending.feed(schema, appending.order(1, 2), appending.order(3, 1), appending.state("new"))
-    appending.feed(schema, appending.order(3, 1), appending.state("newer"))  # from here on it is one more
-    amounts = [(row["OrderNo"], row["Amount"]) for row in appending.came()]
-    assert amounts == [("1", 1), ("2", 1), ("1", 2), ("3", 1), ("3", 1)]
-
-
-def test_a_tap_of_ours_that_was_cut_short_before_its_first_state_brings_no_row_twice(appending):
-    schema = appending.schema() | {"run": "20260301T090000-abcdef"}
-    for count in (1, 2, 3):
-        appending.feed(schema, *(appending.order(number) for number in range(count)))
-    assert [row["OrderNo"] for row in appending.came()] == ["0", "1", "2"]
-
-
-def test_each_row_of_a_tap_that_says_no_state_is_one_more(appending):
-    for _ in range(2):
-        appending.feed(appending.schema(), appending.order(1))
-    assert len(appending.rows()) == 2
-
-
 def test_of_two_versions_that_may_have_left_the_older_one_may_return(appending, monkeypatch):
     schema = appending.schema()
     appending.feed(schema, appending.order(1, 1), appending.state("old"))

@@ -112,7 +112,7 @@ class Play:
         world.faults.clear()
         changing.begin()
         harmed = {fault for fault in run.faults if fault.harm and self._harmed(fault, ended)}
-        struck = harmed | {fault for fault, wire in on_the_wire.items() if _used(wire, left, list(world.requests))}
+        struck = harmed | {fault for fault, wire in on_the_wire.items() if used(wire, left, list(world.requests))}
         self.figures.injected.update(fault.kind for fault in run.faults)
         self.figures.struck.update(fault.kind for fault in struck)
         killed = self._whom(fault for fault in harmed if fault.harm.act in KILLS)
@@ -166,12 +166,21 @@ class Play:
         self.broken += [f"{when}: {sentence}" for sentence in sentences]
 
 
-def _used(wire: Fault, left: Iterable[Fault], requests: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether a fault struck: it was counted down, or a request suffered one of its kind that has no count."""
+def used(wire: Fault, left: list[Fault], requests: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a fault struck: it was counted down, or a request suffered one of its kind that has no count.
+
+    Args:
+        wire: the fault.
+        left: what was not counted down to its end. One that is left stands for one of several that are alike, and is taken out.
+        requests: of the run.
+    """
     if wire.times is None:
         asked = (entry for entry in requests if (entry["service"], entry["fault"]) == (wire.service, wire.kind))
         return any(wire.status in {None, entry["status"]} for entry in asked)
-    return not any(replace(one, skip=wire.skip) == wire for one in left)
+    untouched = next((one for one in left if replace(one, skip=wire.skip) == wire), None)
+    if untouched is not None:
+        left.remove(untouched)
+    return untouched is None
 
 
 def play(script: Script, folder: Path, server: Postgres | None) -> Played:

@@ -9,8 +9,9 @@ from collections import Counter
 from pathlib import Path
 
 from faults.drive import report, told
-from faults.playing import Figures, Played
+from faults.playing import Figures, Played, used
 from faults.scripts import script_of
+from ifs_bi_sandbox.faults import Fault
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +35,13 @@ def test_figures_of_scripts_add_up():
     assert [figures[name] for name in ("runs", "failed", "recoveries", "rows")] == [8, 4, 2, 60]
     assert figures["faults"] == {"ifs: 500": {"injected": 4, "struck": 2}}
     assert figures["broken"] == [7]
+
+
+def test_of_two_faults_that_are_alike_one_that_is_left_says_nothing_of_the_other():
+    both = [Fault("login", "reset"), Fault("login", "reset", skip=1)]
+    for left in ([], both[:1], list(both)):
+        still = list(left)
+        assert sum(used(fault, still, []) for fault in both) == 2 - len(left)
 
 
 def test_a_driver_that_is_told_to_stop_ends_its_scripts_and_writes_its_figures(tmp_path):

@@ -111,6 +111,7 @@ def run(plugin: type[PluginBase], args: list[str] | None = None) -> NoReturn:
     """Be the command of ``plugin``: run it and end the process with the exit code of the design."""
     gc.freeze()  # what was imported stays
     gc.set_threshold(_ALLOCATIONS, 50, 50)
+    sys.unraisablehook = logs.unraised
     sys.exit(
         exit_code(
             plugin.name,

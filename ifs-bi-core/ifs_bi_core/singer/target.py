@@ -78,8 +78,6 @@ class OrderedTarget(Plugin, Target):
         self.flight = Flight()
         """The batches that are on their way."""
         self._told: dict[str, Any] | None = None
-        self._says_state = False
-        self._since_state: set[str] = set()
         if isinstance(self.message_reader, LineReader):
             self.message_reader.taker = self
 
@@ -107,11 +105,6 @@ class OrderedTarget(Plugin, Target):
     def fails_on_refusal(self) -> bool:
         """Whether a row that is refused ends the run."""
         return bool(self.config["on_row_error"] == "fail")
-
-    @property
-    def unstated(self) -> frozenset[str]:
-        """Streams of which rows came behind the last STATE of a tap that says one: it was cut short, and brings them again."""
-        return frozenset(self._since_state if self._says_state else ())
 
     @property
     def line(self) -> bytes:
@@ -236,7 +229,6 @@ class OrderedTarget(Plugin, Target):
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         run = message_dict.pop("run", None)
         self.account.join(run)
-        self._says_state |= run is not None  # it is our tap, which ends with a STATE
         try:
             super()._process_schema_message(message_dict)
         except RecursionError:
@@ -260,7 +252,6 @@ class OrderedTarget(Plugin, Target):
             sink = self._sinks_active.get(stream_map.stream_alias) or self.get_sink(stream_map.stream_alias)
             if not isinstance(sink, RowSink):
                 raise TypeError(f"{type(sink).__name__} is no RowSink")
-            self._since_state.add(sink.stream_name)
             sink.accept(row, message_dict)
             if sink.is_full:
                 self.drain_one(sink)
@@ -277,7 +268,6 @@ class OrderedTarget(Plugin, Target):
         sink = self._line_sink(stream)
         if sink is None:
             raise TypeError(f"{stream!r} takes no lines")
-        self._since_state.add(sink.stream_name)
         while count:
             some = min(count, max(1, sink.max_size - sink.current_size))
             end = len(lines) if some == count else _end_of_line(lines, some)
@@ -324,8 +314,6 @@ class OrderedTarget(Plugin, Target):
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         super()._process_state_message(message_dict)
-        self._says_state = True
-        self._since_state.clear()
         self._states.came(message_dict["value"], self._undelivered(), instead=True)
 
     def _handle_max_record_age(self) -> None:
