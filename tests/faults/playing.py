@@ -15,7 +15,7 @@ from faults.destinations import DESTINATIONS
 from faults.kinds import KINDS, Injected, Side
 from faults.landscape import Landscape
 from faults.pipes import BY_MELTANO, pipe_of
-from faults.processes import KILLS, TAP, Ended
+from faults.processes import KILLS, OF_SERVERS, TAP, Ended
 from faults.scripts import Change, Run, Script
 from ifs_bi_core.ledger.accounts import READS
 from ifs_bi_core.ledger.runs import Ledger
@@ -140,8 +140,8 @@ class Play:
         """The commands to which these happened."""
         faults = list(faults)
         names = {name for fault in faults for name in self._names(fault.side)}
-        if self.script.ledger == "postgresql" and any(fault.harm and fault.harm.act == "restart" for fault in faults):
-            names |= set(self._names("both"))  # the server of the ledger is the tap's, too
+        if self.script.ledger == "postgresql" and any(fault.harm and fault.harm.act in OF_SERVERS for fault in faults):
+            names |= set(self._names("both"))  # the server of the ledger is that of both
         return frozenset(names)
 
     def _harmed(self, fault: Injected, ended: Ended) -> bool:

@@ -36,7 +36,7 @@ KILLS = ("kill", "cut off")
 _OF_FILES = ("fsync", "replace a file", "move a folder", "make a folder")
 _PROCESSES = threading.Lock()
 """Held by whoever starts a process, or asks how one ended: `multiprocessing` does both for those of all threads."""
-_OF_SERVERS = ("cut", "restart")
+OF_SERVERS = ("cut", "restart")
 _HALF_A_LINE = b'{"type":"RECORD","stream":"versioned","record":{"Comp'
 
 Act = Literal["kill", "cut off", "stop", "no space", "file limit", "cut", "restart"]
@@ -96,7 +96,7 @@ def run_pipe(tap: Command, target: Command, server: Postgres | None, *, both: bo
     processes = {}
     for command in commands:
         given = [Connection(end) for end in (*ends[command.name], said[command.name][1], struck[command.name][1])]
-        needed = server if command.harm and command.harm.act in _OF_SERVERS else None
+        needed = server if command.harm and command.harm.act in OF_SERVERS else None
         process = SERVER.Process(target=_be_plugin, args=(command, given, needed))
         with _PROCESSES:
             process.start()
