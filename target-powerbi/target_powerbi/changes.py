@@ -23,11 +23,13 @@ class Row(Struct, frozen=True, gc=False):
         sent: the JSON object that Power BI gets; None for a row that is gone at the source.
         version: when it last changed at the source, in a form that sorts; None where that isn't known.
         generation: version of the full refresh that last carried it, or None.
+        subject: what it is a version of, where a key may have many rows.
     """
 
     sent: bytes | None
     version: str | None = None
     generation: int | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from target_powerbi.changes import changes_of
 from target_powerbi.kept import Status
 from target_powerbi.outcomes import NOTHING_HAPPENED
 from target_powerbi.posting import Outcome
-from target_powerbi.repeated import Repeated
+from target_powerbi.repeated import without_repeated
 from target_powerbi.rewriting import Rewriting
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ class Delivery:
         self._activated: dict[str, int] = {}
         self._appended: dict[str, str] = {}
         self._accepted: set[str] = set()
-        self._repeated: Repeated | None = None
         self._log = logging.getLogger(__name__)
 
     def repair(self) -> None:
@@ -75,7 +74,6 @@ class Delivery:
             for stream in self._posting.recount(again=False):
                 self._kept.mark(stream, Status.PENDING)
         self._kept.roll_back()
-        self._repeated = Repeated(self._kept)
         if self._dataset.id is None:
             return
         for stream in self._due():
@@ -115,7 +113,7 @@ class Delivery:
         return changes.outdated
 
     def append(self, stream: str, rows: Sequence[Row], batch: str) -> int:
-        """Take rows of a table in which each is one more row, but for those that only come again.
+        """Take rows of a table in which each is one more row, but for versions that only come again.
 
         Returns:
             How many came again, and were left aside.
@@ -125,24 +123,17 @@ class Delivery:
             OutcomeAcceptedError: nobody can tell whether some arrived, and `on_unknown` takes them for delivered.
             IfsBiError: rows could not be delivered.
         """
-        again = self._repeated.among(stream, rows) if self._repeated else frozenset[int]()
-        new = [place for place in range(len(rows)) if place not in again]
-        taken = len(rows)
+        new, places = without_repeated(self._kept, stream, rows)
+        again = len(rows) - len(new)
         try:
-            accepted = self._add(
-                stream, dict(zip(self._kept.running_keys(stream), [rows[place] for place in new], strict=False))
-            )
+            accepted = self._add(stream, dict(zip(self._kept.running_keys(stream), new, strict=False)))
         except BatchRefusedError as error:
-            taken = new[error.stored]
-            raise BatchRefusedError(str(error), stored=taken) from None
-        finally:
-            if self._repeated:
-                self._repeated.came(stream, rows[:taken], again)
+            raise BatchRefusedError(str(error), stored=places[error.stored]) from None
         self._appended[stream] = batch
         if again:
-            self._log.info("%s: %d rows came again, and are there already.", stream, len(again))
-        self.tell_accepted(stream, batch, accepted=accepted, outdated=len(again))
-        return len(again)
+            self._log.info("%s: %d rows came again, and are there already.", stream, again)
+        self.tell_accepted(stream, batch, accepted=accepted, outdated=again)
+        return again
 
     def held_of(self, stream: str, batch: str, rows: int) -> int | None:
         """How many rows of an earlier run's batch the table shows: all or none; None as long as nobody can tell."""
@@ -188,14 +179,7 @@ class Delivery:
 
     def settle(self) -> None:
         """Note that the state of the run leaves now: rows without keys are not taken back any more."""
-        if self._repeated:
-            self._repeated.leaves()
         self._kept.confirm(self._appended)
-
-    def left(self) -> None:
-        """Note that it has left."""
-        if self._repeated:
-            self._repeated.left()
 
     def _rewrite_all(self, streams: Iterable[str], refuse: Refuse | None) -> None:
         first: IfsBiError | None = None

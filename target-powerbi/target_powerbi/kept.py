@@ -147,8 +147,8 @@ class Kept:
     def clear(self) -> None:
         """Forget everything: what a first run gathered and never delivered."""
         with self._together():
-            for name in ("facts", "tables", "kept_rows", "posts", "expected"):
-                self._db.execute(f"DELETE FROM {name}")  # noqa: S608 - one of five names written here
+            for name in ("facts", "tables", "kept_rows", "posts"):
+                self._db.execute(f"DELETE FROM {name}")  # noqa: S608 - one of four names written here
 
     def _fact(self, name: str) -> str | None:
         found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
@@ -186,7 +186,6 @@ class Kept:
         with self._together():
             for name in ("kept_rows", "posts"):
                 self._db.execute(f"DELETE FROM {name} WHERE table_id = ?", (table_id,))  # noqa: S608 - one of two names written here
-            self._db.execute("DELETE FROM expected WHERE stream = ?", (stream,))
             self._db.execute("DELETE FROM tables WHERE id = ?", (table_id,))
 
     def define(self, table: Definition, *, defined: bool, status: Status | None = None) -> None:
@@ -240,8 +239,8 @@ class Kept:
     def _put(self, stream: str, rows: Iterable[tuple[str, Row]]) -> None:
         table_id = self._id(stream)
         self._db.executemany(
-            "INSERT OR REPLACE INTO kept_rows VALUES (?, ?, ?, ?, ?)",
-            ((table_id, key, row.sent, row.version, row.generation) for key, row in rows),
+            "INSERT OR REPLACE INTO kept_rows VALUES (?, ?, ?, ?, ?, ?)",
+            ((table_id, key, row.sent, row.version, row.generation, row.subject) for key, row in rows),
         )
 
     def _drop(self, stream: str, keys: Iterable[str]) -> None:
@@ -374,6 +373,15 @@ class Kept:
         while True:
             number += 1
             yield f"{number:0{_DIGITS}}"
+
+    def newest(self, stream: str, subjects: Iterable[str]) -> dict[str, bytes]:
+        """The newest version that is kept of each of these subjects; those of which none is known are absent."""
+        found = self._db.execute(
+            "SELECT subject, sent FROM json_each(?1) JOIN kept_rows AS kept ON table_id = ?2 AND subject = value AND kept.key = "
+            "(SELECT max(key) FROM kept_rows AS version WHERE version.table_id = ?2 AND version.subject = value)",
+            (msgspec.json.encode(list(subjects)).decode(), self._id(stream)),
+        )
+        return dict(found)
 
     def confirm(self, batches: Mapping[str, str]) -> None:
         """Note that the state of the run leaves: its rows will not come again.

@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS kept_rows (
   sent BLOB,
   version TEXT,
   generation INTEGER,
+  subject TEXT,
   PRIMARY KEY (table_id, key)
 );
 CREATE TABLE IF NOT EXISTS posts (
@@ -44,15 +45,7 @@ CREATE TABLE IF NOT EXISTS posts (
   before BLOB NOT NULL,
   PRIMARY KEY (table_id, name)
 );
-CREATE TABLE IF NOT EXISTS expected (
-  stream TEXT NOT NULL,
-  subject TEXT NOT NULL,
-  digest TEXT NOT NULL,
-  times INTEGER NOT NULL,
-  came INTEGER NOT NULL,
-  last TEXT NOT NULL,
-  PRIMARY KEY (stream, subject, digest)
-) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS kept_subjects ON kept_rows (table_id, subject, key) WHERE subject IS NOT NULL;
 """
 _LAYOUT = 4  # of this file; a later version of the target that changes it raises the number
 _LATER = {
@@ -61,7 +54,7 @@ _LATER = {
         "ALTER TABLE tables ADD COLUMN held INTEGER NOT NULL DEFAULT 0",
         "UPDATE tables SET held = (SELECT count(*) FROM kept_rows WHERE table_id = id AND sent IS NOT NULL)",
     ),
-    4: (),  # `expected` is new
+    4: ("ALTER TABLE kept_rows ADD COLUMN subject TEXT",),
 }
 """What each layout changed about the tables of the one before."""
 _PAGE_BYTES = 16_384  # rows of a thousand bytes take a third less time than in pages of 4,096
@@ -194,8 +187,8 @@ def _prepare(database: sqlite3.Connection) -> None:
         (layout,) = database.execute("PRAGMA user_version").fetchone()
         if layout > _LAYOUT:
             raise sqlite3.DatabaseError(f"it has layout {layout}, and this version of target-powerbi knows {_LAYOUT}")
-        for statement in _SCHEMA.split(";"):
-            database.execute(statement)
         for statement in (s for later, news in _LATER.items() if 0 < layout < later for s in news):
+            database.execute(statement)
+        for statement in _SCHEMA.split(";"):
             database.execute(statement)
         database.execute(f"PRAGMA user_version={_LAYOUT}")

@@ -183,9 +183,6 @@ class SignedDelivery:
         """Note that the state of the run leaves now: rows without keys are not taken back any more."""
         self._kept.confirm(self._appended)
 
-    def left(self) -> None:
-        """Note that it has left, which makes no difference here."""
-
     def compact(self, stream: str) -> int:
         """Write a table anew from the rows that count, without those that cancel each other.
 

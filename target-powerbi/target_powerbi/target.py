@@ -149,8 +149,6 @@ class TargetPowerBI(OrderedTarget):
         """Deliver what is gathered, make every table right, and only then let STATE go."""
         try:
             super().process_endofpipe()
-            if "run" in self.__dict__:
-                self.run.delivery.left()
         finally:
             self.close()
 

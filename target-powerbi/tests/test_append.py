@@ -76,84 +76,95 @@ class Killed(BaseException):
 
 
 @contextlib.contextmanager
-def killed_when_its_state_leaves(monkeypatch, *, had_left):
-    """The feeding inside ends in the moment in which its STATE leaves: just before it does, or just after."""
+def killed(monkeypatch, owner, method, after):
+    """The feeding inside ends when it comes to that method, or has just done it."""
+    does = getattr(owner, method)
 
-    def end(*_):
+    def end(*arguments):
+        if after:
+            does(*arguments)
         raise Killed
 
-    moment = (Delivery, "left") if had_left else (TargetPowerBI, "_write_state_message")
     with monkeypatch.context() as patched:
-        patched.setattr(*moment, end)
+        patched.setattr(owner, method, end)
         with pytest.raises(Killed):
             yield
 
 
+MOMENTS = {
+    "before it notes that its state leaves": (Delivery, "settle", False),
+    "just before its state leaves": (TargetPowerBI, "_write_state_message", False),
+    "just after": (TargetPowerBI, "_write_state_message", True),
+}
+
+
+def shown(pipe):
+    return [(row["OrderNo"], row.get("Amount")) for row in pipe.came()]
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 100])
-@pytest.mark.parametrize("had_left", [False, True])
-def test_versions_whose_state_was_about_to_leave_are_there_once(appending, monkeypatch, had_left, batch_size):
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_versions_of_runs_that_ended_before_their_state_left_are_there_once(appending, monkeypatch, moment, batch_size):
     appending.config["batch_size_rows"] = batch_size
     appending.feed(appending.schema(), appending.order(1, 1), appending.state("old"))
-    news = [appending.order(1, 2), appending.order(2, 2), appending.order(1, 3), appending.order(2, 2)]
-    said = [appending.schema(), *news, appending.state("new")]
+    said = [appending.schema(), appending.order(1, 2), appending.order(2, 2), appending.state("new")]
     for _ in range(2):  # and once more in the run that would have mended it
-        with killed_when_its_state_leaves(monkeypatch, had_left=had_left):
+        with killed(monkeypatch, *MOMENTS[moment]):
             appending.feed(*said)
-    more = [*said[:-1], appending.order(1, 4), appending.state("new")]
-    appending.feed(*more)
-    assert [(row["OrderNo"], row["Amount"]) for row in appending.came()] == [
-        *(("1", 1), ("1", 2), ("2", 2), ("1", 3), ("2", 2), ("1", 4))
-    ]
-    assert {state for push in appending.pushes() for state in push.rows} <= {"acknowledged", "outdated"}
-    appending.feed(appending.schema(), appending.order(2, 2))  # the state had left: from here on it is one more
-    assert len(appending.rows()) == 7
+    appending.feed(*said[:-1], appending.order(1, 4), appending.state("newer"))
+    assert sorted(shown(appending)) == [("1", 1), ("1", 2), ("1", 4), ("2", 2)]
+    assert {state for push in appending.pushes() for state in push.rows} <= {"acknowledged", "outdated", "unknown"}
 
 
-def test_versions_come_again_once_however_many_runs_bring_none_or_a_part_of_them_before(appending, monkeypatch):
+@pytest.mark.parametrize("half", [[], [0], [1], [0, 1]], ids=str)
+def test_versions_come_once_however_many_runs_of_a_tap_that_is_cut_short_bring_them(appending, half):
     schema = appending.schema()
+    news = [appending.order(1, 2), appending.order(2, 2), appending.order(3, 2)]
     appending.feed(schema, appending.order(1, 1), appending.state("old"))
-    news = [appending.order(1, 2), appending.order(2, 2), appending.order(1, 3), appending.order(3, 2)]
-    with killed_when_its_state_leaves(monkeypatch, had_left=False):
-        appending.feed(schema, *news, appending.state("new"))
-    appending.feed(schema, appending.state("old"))
-    appending.feed(schema, news[1], appending.state("half"))
-    with killed_when_its_state_leaves(monkeypatch, had_left=True):
-        appending.feed(schema, news[2], appending.state("half"))
-    appending.feed(schema, *news[2:], appending.state("new"))
-    orders = [(row["OrderNo"], row["Amount"]) for row in appending.came()]
-    assert orders == [("1", 1), ("1", 2), ("2", 2), ("1", 3), ("3", 2)]
+    appending.feed(schema, *news)
+    appending.feed(schema, *(news[place] for place in half), appending.state("old"))
+    appending.feed(schema, *news, appending.state("new"))
+    assert shown(appending) == [("1", 1), ("1", 2), ("2", 2), ("3", 2)]
 
 
-def test_a_value_that_returns_is_a_version_though_its_row_was_expected_again(appending, monkeypatch):
+def test_a_value_that_returns_is_a_version(appending):
     schema = appending.schema()
-    appending.feed(schema, appending.order(1, 1), appending.state("old"))
-    with killed_when_its_state_leaves(monkeypatch, had_left=True):
-        appending.feed(schema, appending.order(1, 2), appending.order(2, 5), appending.state("new"))
-    appending.feed(schema, appending.state("new"))
-    appending.feed(schema, appending.order(1, 3), appending.order(1, 2), appending.state("newer"))
-    appending.feed(schema, appending.order(2, 6), appending.state("newer"))
-    appending.feed(schema, appending.order(2, 5), appending.state("newer"))
-    amounts = [(row["OrderNo"], row["Amount"]) for row in appending.came()]
-    assert amounts == [("1", 1), ("1", 2), ("2", 5), ("1", 3), ("1", 2), ("2", 6), ("2", 5)]
+    for amount in (1, 2, 2, 1):
+        appending.feed(schema, appending.order(1, amount))
+    appending.feed(schema, *(appending.order(1, amount) for amount in (1, 2, 2, 1, 3)))
+    assert shown(appending) == [("1", amount) for amount in (1, 2, 1, 2, 1, 3)]
 
 
-def test_of_two_versions_that_may_have_left_the_older_one_may_return(appending, monkeypatch):
+def test_a_row_that_is_gone_is_gone_once_whenever_that_is_found_out(appending):
     schema = appending.schema()
-    appending.feed(schema, appending.order(1, 1), appending.state("old"))
-    with killed_when_its_state_leaves(monkeypatch, had_left=True):
-        appending.feed(schema, appending.order(1, 2), appending.order(1, 3), appending.state("new"))
-    appending.feed(schema, appending.order(2, 9), appending.state("newer"))
-    appending.feed(schema, appending.order(1, 2), appending.state("newest"))
-    amounts = [(row["OrderNo"], row["Amount"]) for row in appending.came()]
-    assert amounts == [("1", 1), ("1", 2), ("1", 3), ("2", 9), ("1", 2)]
+    appending.feed(schema, appending.order(1, 1))
+    for day in (1, 2):
+        appending.feed(
+            schema, appending.gone(1) | {"record": {"OrderNo": "1", "_sdc_deleted_at": f"2026-11-2{day}T12:00:00Z"}}
+        )
+    appending.feed(schema, appending.order(1, 1))
+    assert [str(row.get("_sdc_deleted_at"))[:10] for row in appending.rows()] == ["None", "2026-11-21", "None"]
 
 
-def test_a_row_that_is_refused_beside_rows_that_come_again_is_the_only_one_that_is_refused(appending, monkeypatch):
+def test_what_is_known_of_the_delivery_alone_makes_no_version(appending):
+    for _ in range(2):
+        appending.feed(appending.schema(), appending.order(1), add_record_metadata=True)
+    assert len(appending.rows()) == 1
+
+
+def test_rows_without_a_key_are_all_taken(appending):
+    for _ in range(2):
+        appending.feed(appending.schema(keys=[]), appending.order(1), appending.order(1))
+    assert len(appending.rows()) == 4
+
+
+def test_a_row_that_was_refused_comes_again_as_a_version(appending):
     appending.feed(appending.schema(), appending.order(1), appending.state("old"))
-    said = [appending.schema(), *(appending.order(number) for number in (2, 3, 4))]
-    with killed_when_its_state_leaves(monkeypatch, had_left=False):
-        appending.feed(*said, appending.state("new"))
     appending.fault("status", status=400, code="BadRequest", method="POST", path="*/rows", times=3)
-    appending.feed(*said[:2], appending.order(9), *said[2:], appending.order(5), appending.state("new"))
-    assert sorted(row["OrderNo"] for row in appending.rows()) == ["1", "2", "3", "4", "5"]
-    assert [key for key, _ in appending.dead()] == ['{"OrderNo":"9"}']
+    said = [appending.schema(), appending.order(2), appending.order(9), appending.order(3), appending.order(4)]
+    appending.feed(*said, appending.state("new"))
+    refused = [key for key, _ in appending.dead()]
+    assert len(refused) == 1
+    assert len(appending.rows()) == 4
+    appending.feed(*said, appending.state("new"))
+    assert sorted(row["OrderNo"] for row in appending.rows()) == ["1", "2", "3", "4", "9"]

@@ -34,9 +34,6 @@ FILES = 5 / 6
 """How many ledgers are files; the others are databases, which are cut off and restarted."""
 WAREHOUSES = frozenset({"duckdb", "postgresql"})
 SIDES = frozenset({"ifs", "token", "login", "powerbi", "onelake", "tap", "target", "both"})
-LOSES_STATE = frozenset({"tap", "both"})
-"""Sides on which a tap may be killed before the STATE of its last rows: to a target, its input then ends as after the last row of
-a tap that says no STATE. Where versions are appended, it takes them for delivered, and they come again: a known doubling."""
 WEIGHTS = {"ifs": 3, "powerbi": 4, "onelake": 4, "postgresql": 2, "tap": 2, "target": 2}
 """How often what a kind's name begins with is drawn, where that is more than once."""
 PROCESSES: dict[Side, set[Side]] = {
@@ -136,7 +133,7 @@ def script_of(seed: int) -> Script:
     possible = VERSIONED if destination == "append" else STREAMS
     streams = tuple(sorted(dice.sample(possible, dice.randint(1, len(possible)))))
     ledger: Literal["file", "postgresql"] = "file" if by_meltano or dice.random() < FILES else "postgresql"
-    sides = {"meltano"} if by_meltano else SIDES - (LOSES_STATE if destination == "append" else set())
+    sides = {"meltano"} if by_meltano else SIDES
     places = {destination, "ledger" if ledger == "postgresql" else ""}
     # A dataset has the tables of its first run for good: one that is cut short may leave out some.
     steps: list[Change | Run] = [Run(())] if destination in DATASETS and len(streams) > 1 else []
