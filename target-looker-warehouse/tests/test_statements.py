@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -13,7 +14,7 @@ from target_looker_warehouse.dialects.postgresql import POSTGRESQL
 from target_looker_warehouse.dialects.snowflake import SNOWFLAKE
 from target_looker_warehouse.merging import Application
 from target_looker_warehouse.tables import Table
-from target_looker_warehouse.warehouses.duckdb_file import _attach
+from target_looker_warehouse.warehouses.duckdb_file import _attaching
 
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
 nasty = st.sampled_from(
@@ -71,7 +72,7 @@ def test_any_name_can_be_a_stream_and_a_property(box, name):
 @pytest.mark.parametrize(
     ("statement", "text"),
     [
-        (_attach("it's.duckdb"), "ATTACH 'it''s.duckdb' AS \"warehouse\" (ROW_GROUP_SIZE 20480)"),
+        (_attaching(Path("it's.duckdb")), "ATTACH 'it''s.duckdb' AS \"warehouse\" (ROW_GROUP_SIZE 20480)"),
         (
             statements.delete_unseen('"t"', "version", DUCKDB),
             'DELETE FROM "t" WHERE NOT coalesce("version" >= $1, FALSE)',

@@ -374,14 +374,21 @@ class Kept:
             number += 1
             yield f"{number:0{_DIGITS}}"
 
-    def newest(self, stream: str, subjects: Iterable[str]) -> dict[str, bytes]:
-        """The newest version that is kept of each of these subjects; those of which none is known are absent."""
+    def versions(self, stream: str, asked: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str | None, bytes]]:
+        """Version and row of what is kept of subjects, in the order in which they came: the newest, and those that are asked for.
+
+        Args:
+            stream: of a table in which a subject may have many rows.
+            asked: subject, and a version of it, or None.
+        """
         found = self._db.execute(
-            "SELECT subject, sent FROM json_each(?1) JOIN kept_rows AS kept ON table_id = ?2 AND subject = value AND kept.key = "
-            "(SELECT max(key) FROM kept_rows AS version WHERE version.table_id = ?2 AND version.subject = value)",
-            (msgspec.json.encode(list(subjects)).decode(), self._id(stream)),
+            "WITH asked AS (SELECT DISTINCT json_extract(value, '$[0]') AS subject, json_extract(value, '$[1]') AS version "
+            "FROM json_each(?2)) SELECT kept.version, kept.sent FROM asked CROSS JOIN kept_rows AS kept ON kept.table_id = ?1 "
+            "AND kept.subject = asked.subject AND (kept.version = asked.version OR kept.key = (SELECT max(key) FROM kept_rows "
+            "AS last WHERE last.table_id = ?1 AND last.subject = asked.subject)) ORDER BY kept.key",
+            (self._id(stream), msgspec.json.encode(list(asked)).decode()),
         )
-        return dict(found)
+        yield from found
 
     def confirm(self, batches: Mapping[str, str]) -> None:
         """Note that the state of the run leaves: its rows will not come again.

@@ -18,12 +18,7 @@ def appending(pipe):
 
 
 def test_every_version_and_every_deletion_is_a_row(appending):
-    versioned = {
-        "OrderNo": {"type": "string"},
-        "Amount": {"type": "integer"},
-        "_ifs_row_version": {"type": "string", "format": "date-time"},
-    }
-    schema = appending.schema(properties=versioned)
+    schema = appending.schema(properties=VERSIONED)
     appending.feed(schema, appending.order(1, 1, _ifs_row_version="2026-11-20T12:00:00.000000Z"))
     appending.feed(schema, appending.order(1, 2, _ifs_row_version="2026-11-20T13:00:00.000000Z"), appending.gone(1))
     assert [row.get("Amount") for row in appending.rows()] == [1, 2, None]
@@ -133,6 +128,24 @@ def test_a_value_that_returns_is_a_version(appending):
         appending.feed(schema, appending.order(1, amount))
     appending.feed(schema, *(appending.order(1, amount) for amount in (1, 2, 2, 1, 3)))
     assert shown(appending) == [("1", amount) for amount in (1, 2, 1, 2, 1, 3)]
+
+
+VERSIONED = {
+    "OrderNo": {"type": "string"},
+    "Amount": {"type": "integer"},
+    "_ifs_row_version": {"type": "string", "format": "date-time"},
+}
+
+
+def test_versions_between_come_again_once_too_where_they_say_of_which_moment_they_are(appending):
+    schema = appending.schema(properties=VERSIONED)
+    news = [
+        appending.order(1, amount, _ifs_row_version=f"2026-11-20T1{hour}:00:00.000000Z")
+        for hour, amount in enumerate((5, 6, 5, 6))
+    ]
+    for size in (1, 2, 100):
+        appending.feed(schema, *news, *news[1:], batch_size_rows=size)
+    assert shown(appending) == [("1", 5), ("1", 6), ("1", 5), ("1", 6)]
 
 
 def test_a_row_that_is_gone_is_gone_once_whenever_that_is_found_out(appending):
